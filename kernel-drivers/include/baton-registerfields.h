@@ -16,9 +16,10 @@
 	enum { R_##reg##_##field##_MASK =				\
 	       GENMASK((shift) + (length) - 1, (shift)) };
 
-#define FIELD_EX32(val, reg, field)					\
-	FIELD_GET((u32)R_##reg##_##field##_MASK, (val))
-#define FIELD_DP32(reg, field, val)					\
-	FIELD_PREP((u32)R_##reg##_##field##_MASK, (val))
+#define FIELD_EX32(storage, reg, field)					\
+	FIELD_GET((u32)R_##reg##_##field##_MASK, (u32)(storage))
+#define FIELD_DP32(storage, reg, field, val)				\
+	(((u32)(storage) & ~(u32)R_##reg##_##field##_MASK) |		\
+	 FIELD_PREP((u32)R_##reg##_##field##_MASK, (val)))
 
 #endif
