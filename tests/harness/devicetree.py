@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What QEMU's command line must repeat from the device tree: -m and -smp."""
+
+from pathlib import Path
+
+from libfdt import FdtException, FdtRo
+
+
+def _subnodes(fdt: FdtRo, parent: int):
+    node = fdt.first_subnode(parent, [-1])
+    while node >= 0:
+        yield node
+        node = fdt.next_subnode(node, [-1])
+
+
+def _is_type(fdt: FdtRo, node: int, device_type: str) -> bool:
+    prop = fdt.getprop(node, "device_type", [-1])
+    return not isinstance(prop, int) and prop.as_str() == device_type
+
+
+def machine_size(dtb: Path) -> tuple[int, int]:
+    """Return (bytes of DRAM, number of CPUs) of a compiled device tree."""
+    try:
+        fdt = FdtRo(dtb.read_bytes())
+        memory = 0
+        for node in _subnodes(fdt, 0):
+            if _is_type(fdt, node, "memory"):
+                cells = fdt.getprop(node, "reg")
+                words = [int.from_bytes(cells[i:i + 8], "big") for i in range(0, len(cells), 8)]
+                memory += sum(words[1::2])
+        cpus = sum(_is_type(fdt, n, "cpu") for n in _subnodes(fdt, fdt.path_offset("/cpus")))
+    except FdtException as err:
+        raise ValueError(f"{dtb}: not a device tree of a machine: {err}") from err
+    return memory, cpus
