@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Shell functions of the build scripts.  All run at the top of the checkout.
+# shellcheck shell=bash
+
+die() {
+    echo "baton: $*" >&2
+    exit 1
+}
+
+# Hold an exclusive lock until this script ends.
+lock() {
+    local fd
+    exec {fd}>"$1"
+    flock -n "$fd" && return
+    echo "Waiting for another make that holds $1"
+    flock "$fd"
+}
+
+# First 16 hex digits of the hash of standard input.
+short_hash() {
+    sha256sum | cut -c1-16
+}
+
+# Hash of the names and the contents of files.
+files_hash() {
+    sha256sum -- "$@" | short_hash
+}
+
+# Remove all but the N most recently used directories below a folder.
+keep_newest() {
+    local n=$1 folder=$2
+    find "$folder" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\0' |
+        sort -zrn | tail -zn +$((n + 1)) | cut -zd' ' -f2- | xargs -0r rm -rf
+}
+
+use_ccache() {
+    export CCACHE_DIR=$BATON_CACHE/ccache CCACHE_BASEDIR=$1 CCACHE_NOHASHDIR=1
+}

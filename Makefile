@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Baton.  "make help" lists the targets.
+#
+# Variables:
+#   BATON_CACHE  sources, compiled QEMU and kernel, ccache (~/.cache/baton)
+#   JOBS         parallel compile jobs (all processors)
+#   QEMU_SRC     an unpacked QEMU 10.0 tree instead of Debian's
+#   LINUX_SRC    an unpacked Linux 6.12 tree instead of Debian's
+#   PYTHON       the Python of which build/venv is made (/usr/bin/python3)
+
+include versions.mk
+
+BATON_CACHE ?= $(HOME)/.cache/baton
+JOBS ?= $(shell nproc)
+PYTHON ?= /usr/bin/python3
+STEP := .ci/step
+export BATON_CACHE JOBS
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Each step uses all processors by itself.
+.NOTPARALLEL:
+
+.PHONY: help setup clean
+
+help: ## List the targets
+	@echo "Targets:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Variables (make TARGET NAME=value):"
+	@sed -n '/^# Variables:/,/^$$/s/^#   /  /p' Makefile
+
+setup: build/.packages build/venv/.ready ## Install Debian packages and build/venv
+
+build/.packages: .ci/packages.list
+	@mkdir -p build
+	@.ci/setup
+	@touch $@
+
+build/venv/.ready: .ci/requirements.txt build/.packages
+	@$(STEP) python .ci/python $(PYTHON)
+
+clean: ## Remove build/ and out/ (the cache stays: remove BATON_CACHE by hand)
+	rm -rf build out
+	@echo "The cache is kept: $(BATON_CACHE)"
+
+include $(wildcard */build.mk)

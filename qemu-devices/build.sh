@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Build QEMU with the devices of this checkout, or take the binary from the
+# cache when the same sources were built before.
+# usage: qemu-devices/build.sh SOURCE_TREE
+set -euo pipefail
+. .ci/lib.sh
+
+source=$(realpath "$1")
+binary=build/qemu/qemu-system-aarch64
+options=$(<qemu-devices/configure.options)
+if pkg-config --exists gtk+-3.0; then options+=' --enable-gtk'; fi
+
+# The source tree: hard links of the pristine one, plus the hook.
+make_tree() {
+    local tree=build/qemu-src
+    rm -rf $tree.new
+    cp -al "$source" $tree.new 2>/dev/null || {
+        rm -rf $tree.new
+        cp -a "$source" $tree.new
+    }
+    rm -rf $tree.new/.git
+    for hook in qemu-devices/hook/*.patch; do
+        patch -d $tree.new -p1 --no-backup-if-mismatch <"$hook"
+    done
+    ln -s ../../../qemu-devices $tree.new/hw/baton
+    ln -s ../../../../../qemu-devices/baton.mak $tree.new/configs/devices/aarch64-softmmu/
+    rm -rf $tree
+    mv $tree.new $tree
+    echo "$tree_key" >build/.qemu-src
+}
+
+configure() {
+    rm -rf build/qemu-build
+    mkdir build/qemu-build
+    # shellcheck disable=SC2086
+    (cd build/qemu-build &&
+        ../qemu-src/configure --python="$OLDPWD/build/venv/bin/python" --cc='ccache gcc' $options)
+    echo "$config_key" >build/qemu-build/.baton
+}
+
+is() {
+    [ "$(cat "$2" 2>/dev/null)" = "$1" ]
+}
+
+build() {
+    use_ccache "$PWD"
+    is "$tree_key" build/.qemu-src || make_tree
+    is "$config_key" build/qemu-build/.baton || configure
+    ninja -C build/qemu-build -j "$JOBS" qemu-system-aarch64
+    store build/qemu-build/qemu-system-aarch64 "$cached"
+}
+
+# Copy a file so that a reader sees either the old or the new one.
+store() {
+    mkdir -p "$(dirname "$2")"
+    cp "$1" "$2.$$"
+    mv "$2.$$" "$2"
+}
+
+version=$(<"$source/VERSION")
+tree_key=$( (echo "$source" "$version"; cat qemu-devices/hook/*) | short_hash)
+config_key=$( (echo "$tree_key" "$options" "$PWD"; cat qemu-devices/baton.mak) | short_hash)
+mapfile -t files < <(find qemu-devices/ -type f -not -name '.*' -not -name '*.md' | LC_ALL=C sort)
+key=$version-$( (echo "$source" "$options"; files_hash "${files[@]}") | short_hash)
+cached=$BATON_CACHE/qemu/$key/qemu-system-aarch64
+
+is "$key" build/qemu/.key && [ -x $binary ] && exit
+mkdir -p build
+lock build/.qemu.lock
+[ -x "$cached" ] || build
+touch "$BATON_CACHE/qemu/$key"
+store "$cached" $binary
+echo "$key" >build/qemu/.key
+keep_newest 8 "$BATON_CACHE/qemu"
