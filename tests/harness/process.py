@@ -11,6 +11,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from qemu.qmp import QMPError
+
 from .errors import InfrastructureError, QemuError
 from .paths import QEMU, built
 from .qmp import Qmp
@@ -67,8 +69,8 @@ class QemuProcess:
         self.qmp = Qmp(sock, self.timeout)
         try:
             self.qmp.connect()
-        except Exception as err:
-            raise self.died("did not start") from err
+        except (QMPError, TimeoutError):
+            raise self.died("did not start") from None
 
     def died(self, what: str) -> Exception:
         """The error that tells why QEMU ended, from its status and log."""

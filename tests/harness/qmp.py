@@ -5,8 +5,7 @@ import contextlib
 import socket
 from pathlib import Path
 
-from qemu.qmp import EOFError as QmpEOF
-from qemu.qmp import ExecInterruptedError, QMPError
+from qemu.qmp import ExecInterruptedError, QMPError, StateError
 from qemu.qmp.legacy import QEMUMonitorProtocol
 
 from .errors import QemuError
@@ -29,7 +28,7 @@ class Qmp:
             return self._qmp.cmd(command, **args)
         except TimeoutError:
             raise QemuError(f"no answer to QMP {command} in {self._timeout:g} s") from None
-        except (ExecInterruptedError, QmpEOF) as err:
+        except (ExecInterruptedError, StateError) as err:
             raise QemuError(f"QEMU went away during QMP {command}") from err
 
     def wait_event(self, name: str, timeout: float | None = None, **data) -> dict:

@@ -53,7 +53,7 @@ class QtestMachine:
              *args, *(["-incoming", "defer"] if incoming else [])],
             log or self.dir / "qemu.log", timeout)
         self._sock, chardev = self.process.channel("qtest")
-        self.process.args += [*chardev, "-qtest", "chardev:qtest"]
+        self.process.args += [*chardev, "-qtest", "chardev:qtest", "-qtest-log", "none"]
 
     def __enter__(self):
         self.process.__enter__()
