@@ -7,10 +7,12 @@
  * definition of REG32() and FIELD() first. Behaviour: docs/hardware/display.md.
  *
  * Registers are 32 bits wide, little endian, accessed as aligned words. A
- * 64-bit quantity is a LO/HI pair; reading LO of a counter latches its HI.
+ * 64-bit quantity is a LO/HI pair; reading LO latches HI.
  * Access types in the comments: ro, rw, w1c (write one to clear), wo. Registers
  * marked "latched" are double buffered: what is written takes effect, all
- * together, at the vblank that follows a write to DISP_COMMIT.
+ * together, at the vblank that follows a write to DISP_COMMIT; reading them
+ * gives what was written. Reserved bits read as zero; a write that sets one
+ * changes nothing and raises CONFIG_ERROR (w1c registers ignore such bits).
  */
 #ifndef BATON_DISPLAY_REGS_H
 #define BATON_DISPLAY_REGS_H
@@ -56,7 +58,7 @@ REG32(DISP_COMMIT, 0x01c)               /* wo */
  * Timing. Writable while CTRL.ENABLE is 0; a write while it is 1 changes
  * nothing and raises CONFIG_ERROR. Checked when ENABLE is set: an illegal
  * combination leaves ENABLE 0 and raises CONFIG_ERROR. Totals and sync
- * positions as in a DRM mode: active < sync start < sync end <= total.
+ * positions as in a DRM mode: active <= sync start < sync end <= total.
  */
 REG32(DISP_PIXEL_CLOCK, 0x020)          /* rw, kHz, 1000 to 1200000 */
 REG32(DISP_HACTIVE, 0x024)              /* rw, pixels */
@@ -88,7 +90,7 @@ REG32(DISP_DONE_CRC, 0x05c)             /* ro, its CRC-32 */
 REG32(DISP_BYTES_LO, 0x060)             /* ro, pixel bytes read from the bus since reset */
 REG32(DISP_BYTES_HI, 0x064)             /* ro */
 REG32(DISP_UNDERRUNS, 0x068)            /* ro, frames with an underrun since reset */
-REG32(DISP_ERRORS, 0x06c)               /* ro, frames with a bus or configuration error since reset */
+REG32(DISP_ERRORS, 0x06c)               /* ro, since reset: frames with a bus error, refused planes and writes */
 
 /* The first error since ERR_STATUS was last written */
 REG32(DISP_ERR_STATUS, 0x070)           /* any write clears it */
@@ -101,14 +103,18 @@ REG32(DISP_ERR_STATUS, 0x070)           /* any write clears it */
 #define BATON_DISPLAY_ERR_FORMAT   4    /* format not supported by that plane */
 #define BATON_DISPLAY_ERR_SIZE     5    /* empty, odd NV12, beyond the picture or the pitch */
 #define BATON_DISPLAY_ERR_TIMING   6    /* illegal timing, or changed while running */
-REG32(DISP_ERR_ADDR, 0x074)             /* ro, offending bus address (bus errors, misaligned base) */
+#define BATON_DISPLAY_ERR_REGISTER 7    /* reserved bit or illegal value written */
+REG32(DISP_ERR_ADDR, 0x074)             /* ro, BUS, ALIGN: bus address; TIMING, REGISTER: offset */
 
 /*
  * Planes, all latched: 0 primary, 1 overlay, 2 cursor, blended in this order.
- * A plane that is illegal when it is latched raises CONFIG_ERROR and is not
- * shown. No scaling: SIZE is the size in memory and on the screen.
+ * A plane that is illegal when it is latched (or, latched while RUNNING is 0,
+ * when ENABLE is set) raises CONFIG_ERROR and is not shown. No scaling: SIZE is the size in memory and on the screen.
  */
 #define BATON_DISPLAY_PLANES 3
+#define BATON_DISPLAY_PRIMARY 0
+#define BATON_DISPLAY_OVERLAY 1
+#define BATON_DISPLAY_CURSOR  2
 #define BATON_DISPLAY_PLANE_BASE 0x100
 #define BATON_DISPLAY_PLANE_STRIDE 0x40
 REG32(PLANE_CTRL, 0x00)                 /* rw */
@@ -145,7 +151,7 @@ REG32(PLANE_DONE_HASH_LO, 0x2c)         /* ro, hash; 0 unless CTRL.HASH and no e
 REG32(PLANE_DONE_HASH_HI, 0x30)         /* ro */
 
 REG32(DISP_EDID, 0x800)                 /* ro, first word of the monitor's EDID */
-#define BATON_DISPLAY_EDID_SIZE 256
+#define BATON_DISPLAY_EDID_SIZE 384     /* at most; byte 126 counts the blocks after the first */
 
 #define BATON_DISPLAY_ALIGN 64
 #define BATON_DISPLAY_SLICE_LINES 16    /* lines per DMA slice */
