@@ -52,7 +52,7 @@ REG32(DISP_IRQ_STATUS, 0x014)           /* w1c */
     FIELD(DISP_IRQ_STATUS, CONFIG_ERROR, 5, 1) /* a register value was refused */
 REG32(DISP_IRQ_ENABLE, 0x018)           /* rw, same layout as IRQ_STATUS */
 REG32(DISP_COMMIT, 0x01c)               /* wo */
-    FIELD(DISP_COMMIT, GO, 0, 1)        /* latch at next vblank; with RUNNING 0, at once */
+    FIELD(DISP_COMMIT, GO, 0, 1)        /* 1: latch at next vblank; with RUNNING 0, at once; 0: withdraw a commit that waits */
 
 /*
  * Timing. Writable while CTRL.ENABLE is 0; a write while it is 1 changes
