@@ -44,4 +44,16 @@ clean: ## Remove build/ and out/ (the cache stays: remove BATON_CACHE by hand)
 	rm -rf build out
 	@echo "The cache is kept: $(BATON_CACHE)"
 
+# What comes from the Debian archive.
+QEMU_SRC ?= $(BATON_CACHE)/src/qemu-$(QEMU_VERSION)
+LINUX_SRC ?= $(BATON_CACHE)/src/linux-$(LINUX_VERSION)
+ARM64_PACKAGES := $(BATON_CACHE)/src/arm64
+
+$(BATON_CACHE)/src/%: | build/.packages
+	@$(STEP) fetch-$* .ci/fetch $* $(QEMU_SUITE)
+
 include $(wildcard */build.mk)
+
+.PHONY: check
+check: qemu kernel modules dtbs ## Static checks of all sources, one line each
+	@.ci/check "$(LINUX_SRC)" "$(QEMU_SRC)"
