@@ -15,8 +15,9 @@ $(1): $(2) $(wildcard $(dir $(firstword $(2)))*.h) rootfs/build.mk | kernel $(AR
 endef
 
 # A program of the initramfs is made of all files of a directory ...
-PROGRAMS := build/rootfs/bin/baton-agent build/rootfs/bin/baton-pipeline
+PROGRAMS := $(addprefix build/rootfs/bin/baton-,agent memcpy pipeline)
 $(eval $(call program,build/rootfs/bin/baton-agent,$(wildcard rootfs/agent/*.c)))
+$(eval $(call program,build/rootfs/bin/baton-memcpy,$(wildcard rootfs/memcpy/*.c)))
 $(eval $(call program,build/rootfs/bin/baton-pipeline,$(wildcard rootfs/pipelines/*.c)))
 
 # ... and one of the tests, which they put into the guest, of a single file.
