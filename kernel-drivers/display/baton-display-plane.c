@@ -145,7 +145,7 @@ static int baton_display_plane_check_src(struct drm_plane *plane,
 	if ((src->x1 & x_mask) || (src->x2 & x_mask) ||
 	    (src->y1 & y_mask) || (src->y2 & y_mask)) {
 		drm_dbg_atomic(plane->dev,
-			       "[PLANE:%d:%s] source not in steps of %ux%u pixels: " DRM_RECT_FP_FMT "\n",
+			       "[PLANE:%d:%s] source not in steps of %ux%u: " DRM_RECT_FP_FMT "\n",
 			       plane->base.id, plane->name, format->hsub,
 			       format->vsub, DRM_RECT_FP_ARG(src));
 		return -EINVAL;
