@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Baton camera: the ring of frame descriptors and the interrupt
+ *
+ * The engine takes descriptors in ring order and ends them in that order, so
+ * the buffers in flight are a list and a descriptor's index is only ever
+ * compared with HEAD and TAIL.
+ */
+
+#include <linux/dma-mapping.h>
+#include <linux/ktime.h>
+#include <media/v4l2-event.h>
+
+#include "baton-camera.h"
+
+static_assert(sizeof(struct baton_camera_desc) == BATON_CAMERA_DESC_SIZE);
+static_assert(offsetof(struct baton_camera_desc, list) == BATON_CAMERA_DESC_LIST0);
+static_assert(offsetof(struct baton_camera_desc, count) == BATON_CAMERA_DESC_COUNT0);
+static_assert(offsetof(struct baton_camera_desc, status) == BATON_CAMERA_DESC_STATUS);
+static_assert(offsetof(struct baton_camera_desc, err_addr) == BATON_CAMERA_DESC_ERR_ADDR);
+
+#define BATON_CAMERA_IRQS (R_CAM_IRQ_STATUS_FRAME_DONE_MASK |	\
+			   R_CAM_IRQ_STATUS_BUS_ERROR_MASK |	\
+			   R_CAM_IRQ_STATUS_DESC_ERROR_MASK |	\
+			   R_CAM_IRQ_STATUS_SOURCE_MASK)
+
+static const char * const baton_camera_status_names[] = {
+	[BATON_CAMERA_DESC_PENDING] = "not written",
+	[BATON_CAMERA_DESC_DONE] = "done",
+	[BATON_CAMERA_DESC_OVERRUN] = "overrun",
+	[BATON_CAMERA_DESC_BUS_ERROR] = "bus error",
+	[BATON_CAMERA_DESC_BAD_DESC] = "bad descriptor",
+	[BATON_CAMERA_DESC_BAD_SEGMENT] = "bad segment",
+	[BATON_CAMERA_DESC_SHORT_LIST] = "segment list too short",
+	[BATON_CAMERA_DESC_SOURCE] = "no complete frame from the sensor",
+	[BATON_CAMERA_DESC_BAD_CONFIG] = "bad register value",
+	[BATON_CAMERA_DESC_RING_ERROR] = "ring not accessible",
+};
+
+static const char *baton_camera_status_name(u32 status)
+{
+	if (status >= ARRAY_SIZE(baton_camera_status_names))
+		return "unknown status";
+	return baton_camera_status_names[status];
+}
+
+static unsigned int baton_camera_ring_next(unsigned int index)
+{
+	return (index + 1) % BATON_CAMERA_RING_ENTRIES;
+}
+
+/**
+ * baton_camera_ring_init() - allocate the ring
+ * @cam: the camera
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int baton_camera_ring_init(struct baton_camera *cam)
+{
+	INIT_LIST_HEAD(&cam->queued);
+	spin_lock_init(&cam->ring_lock);
+	cam->ring = dmam_alloc_coherent(cam->dev,
+					BATON_CAMERA_RING_ENTRIES * sizeof(*cam->ring),
+					&cam->ring_dma, GFP_KERNEL);
+	return cam->ring ? 0 : -ENOMEM;
+}
+
+/* Frame times that have ended since reset, in whatever way */
+static u32 baton_camera_ended_frames(struct baton_camera *cam)
+{
+	return baton_camera_read(cam, A_CAM_FRAMES) +
+	       baton_camera_read(cam, A_CAM_DROPS) +
+	       baton_camera_read(cam, A_CAM_OVERRUNS) +
+	       baton_camera_read(cam, A_CAM_ERRORS);
+}
+
+static void baton_camera_fill_desc(struct baton_camera *cam, struct baton_camera_buffer *buf)
+{
+	struct baton_camera_desc *desc = &cam->ring[cam->tail];
+	dma_addr_t list = buf->segments_dma;
+	unsigned int plane;
+
+	memset(desc, 0, sizeof(*desc));
+	desc->cookie = cpu_to_le32(buf->vb.vb2_buf.index);
+	for (plane = 0; plane < cam->info->hw_planes; plane++) {
+		desc->list[plane] = cpu_to_le64(list);
+		desc->count[plane] = cpu_to_le16(buf->count[plane]);
+		list += buf->count[plane] * BATON_CAMERA_SEG_SIZE;
+	}
+	cam->tail = baton_camera_ring_next(cam->tail);
+}
+
+/**
+ * baton_camera_ring_queue() - hand a buffer to the engine
+ * @cam: the camera
+ * @buf: the buffer
+ *
+ * While the engine is stopped the buffer waits for baton_camera_ring_start().
+ */
+void baton_camera_ring_queue(struct baton_camera *cam, struct baton_camera_buffer *buf)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&cam->ring_lock, flags);
+	list_add_tail(&buf->list, &cam->queued);
+	if (cam->running) {
+		baton_camera_fill_desc(cam, buf);
+		baton_camera_write(cam, A_CAM_TAIL, cam->tail);
+	}
+	spin_unlock_irqrestore(&cam->ring_lock, flags);
+}
+
+static void baton_camera_set_up(struct baton_camera *cam, u32 interval)
+{
+	const struct v4l2_pix_format_mplane *format = &cam->format;
+	u32 size = FIELD_PREP(R_CAM_SIZE_WIDTH_MASK, format->width) |
+		   FIELD_PREP(R_CAM_SIZE_HEIGHT_MASK, format->height);
+	u32 pitch = FIELD_PREP(R_CAM_PITCH_PLANE0_MASK, format->plane_fmt[0].bytesperline);
+
+	if (cam->info->hw_planes > 1) {
+		unsigned int plane = cam->info->mem_planes - 1;
+
+		pitch |= FIELD_PREP(R_CAM_PITCH_PLANE1_MASK,
+				    format->plane_fmt[plane].bytesperline);
+	}
+
+	baton_camera_write(cam, A_CAM_FORMAT, cam->info->pixel);
+	baton_camera_write(cam, A_CAM_SIZE, size);
+	baton_camera_write(cam, A_CAM_PITCH, pitch);
+	baton_camera_write(cam, A_CAM_INTERVAL, interval);
+	baton_camera_write(cam, A_CAM_RING_LO, lower_32_bits(cam->ring_dma));
+	baton_camera_write(cam, A_CAM_RING_HI, upper_32_bits(cam->ring_dma));
+	baton_camera_write(cam, A_CAM_RING_SIZE, BATON_CAMERA_RING_ENTRIES);
+}
+
+static void baton_camera_rewind(struct baton_camera *cam)
+{
+	struct baton_camera_buffer *buf;
+
+	cam->head = 0;
+	cam->tail = 0;
+	list_for_each_entry(buf, &cam->queued, list)
+		baton_camera_fill_desc(cam, buf);
+	baton_camera_write(cam, A_CAM_TAIL, cam->tail);
+
+	cam->first_sequence = cam->next_sequence;
+	cam->ended_frames = baton_camera_ended_frames(cam);
+}
+
+static int baton_camera_enable(struct baton_camera *cam)
+{
+	u32 error;
+
+	baton_camera_write(cam, A_CAM_ERR_STATUS, 0);
+	baton_camera_write(cam, A_CAM_IRQ_STATUS, ~0);
+	baton_camera_write(cam, A_CAM_IRQ_ENABLE, cam->irq_enable | BATON_CAMERA_IRQS);
+	cam->irq_enable |= BATON_CAMERA_IRQS;
+	cam->ctrl |= R_CAM_CTRL_ENABLE_MASK;
+	baton_camera_write(cam, A_CAM_CTRL, cam->ctrl);
+	if (baton_camera_read(cam, A_CAM_CTRL) & R_CAM_CTRL_ENABLE_MASK) {
+		cam->running = true;
+		return 0;
+	}
+
+	cam->ctrl &= ~R_CAM_CTRL_ENABLE_MASK;
+	error = FIELD_EX32(baton_camera_read(cam, A_CAM_ERR_STATUS), CAM_ERR_STATUS, CODE);
+	dev_err(cam->dev, "%ux%u refused: %s\n", cam->format.width, cam->format.height,
+		baton_camera_status_name(error));
+	return -EPIPE;
+}
+
+/**
+ * baton_camera_ring_start() - start the engine
+ * @cam: the camera
+ *
+ * Buffers queued so far go to the engine in their order. Frames continue to
+ * count from next_sequence.
+ *
+ * Return: 0, or -EPIPE if the engine refuses the format.
+ */
+int baton_camera_ring_start(struct baton_camera *cam)
+{
+	u32 interval = baton_camera_interval_ns(cam);
+	int ret;
+
+	spin_lock_irq(&cam->ring_lock);
+	baton_camera_set_up(cam, interval);
+	baton_camera_rewind(cam);
+	ret = baton_camera_enable(cam);
+	spin_unlock_irq(&cam->ring_lock);
+	return ret;
+}
+
+static void baton_camera_log(struct baton_camera *cam, struct baton_camera_buffer *buf,
+			     u64 hash)
+{
+	struct baton_camera_log_entry *entry;
+
+	entry = &cam->log[cam->log_count++ % BATON_CAMERA_LOG_ENTRIES];
+	entry->timestamp = buf->vb.vb2_buf.timestamp;
+	entry->hash = hash;
+	memcpy(entry->address, buf->address, sizeof(entry->address));
+	memcpy(entry->pieces, buf->count, sizeof(entry->pieces));
+	entry->sequence = buf->vb.sequence;
+	entry->status = buf->status;
+	entry->buffer = buf->vb.vb2_buf.index;
+}
+
+/* @offset is from the engine's clock to CLOCK_MONOTONIC */
+static void baton_camera_end_frame(struct baton_camera *cam, struct baton_camera_buffer *buf,
+				   const struct baton_camera_desc *desc, u64 offset)
+{
+	buf->status = le32_to_cpu(desc->status);
+	buf->vb.field = V4L2_FIELD_NONE;
+	buf->vb.sequence = cam->first_sequence + le32_to_cpu(desc->sequence);
+	buf->vb.vb2_buf.timestamp = le64_to_cpu(desc->timestamp) + offset;
+	cam->next_sequence = buf->vb.sequence + 1;
+	baton_camera_log(cam, buf, le64_to_cpu(desc->hash));
+
+	if (buf->status != BATON_CAMERA_DESC_DONE)
+		dev_warn_ratelimited(cam->dev, "frame %u failed: %s, bus address %#llx\n",
+				     buf->vb.sequence, baton_camera_status_name(buf->status),
+				     le64_to_cpu(desc->err_addr));
+}
+
+static void baton_camera_buffers_done(struct list_head *done)
+{
+	struct baton_camera_buffer *buf, *next;
+
+	list_for_each_entry_safe(buf, next, done, list) {
+		list_del(&buf->list);
+		vb2_buffer_done(&buf->vb.vb2_buf, buf->status == BATON_CAMERA_DESC_DONE ?
+				VB2_BUF_STATE_DONE : VB2_BUF_STATE_ERROR);
+	}
+}
+
+/* Return the buffers of all descriptors that the engine has ended */
+static void baton_camera_reap(struct baton_camera *cam)
+{
+	struct baton_camera_buffer *buf;
+	unsigned long flags;
+	unsigned int head;
+	LIST_HEAD(done);
+	u64 offset;
+
+	spin_lock_irqsave(&cam->ring_lock, flags);
+	head = FIELD_EX32(baton_camera_read(cam, A_CAM_HEAD), CAM_HEAD, INDEX);
+	if (cam->head != head)
+		offset = ktime_get_ns() - baton_camera_read64(cam, A_CAM_TIME_LO);
+
+	while (cam->head != head && !list_empty(&cam->queued)) {
+		buf = list_first_entry(&cam->queued, struct baton_camera_buffer, list);
+		baton_camera_end_frame(cam, buf, &cam->ring[cam->head], offset);
+		list_move_tail(&buf->list, &done);
+		cam->head = baton_camera_ring_next(cam->head);
+	}
+	spin_unlock_irqrestore(&cam->ring_lock, flags);
+
+	baton_camera_buffers_done(&done);
+}
+
+/**
+ * baton_camera_ring_stop() - stop the engine
+ * @cam: the camera
+ *
+ * The frame in flight is abandoned; its buffer and those behind it stay
+ * queued. The engine does not touch them when the function returns.
+ */
+void baton_camera_ring_stop(struct baton_camera *cam)
+{
+	spin_lock_irq(&cam->ring_lock);
+	cam->running = false;
+	cam->ctrl &= ~R_CAM_CTRL_ENABLE_MASK;
+	baton_camera_write(cam, A_CAM_CTRL, cam->ctrl);
+	spin_unlock_irq(&cam->ring_lock);
+
+	baton_camera_reap(cam);
+	synchronize_irq(cam->irq);
+}
+
+/**
+ * baton_camera_ring_return() - give all queued buffers back to vb2
+ * @cam: the camera, stopped
+ * @state: in which state
+ */
+void baton_camera_ring_return(struct baton_camera *cam, enum vb2_buffer_state state)
+{
+	struct baton_camera_buffer *buf, *next;
+	LIST_HEAD(queued);
+
+	spin_lock_irq(&cam->ring_lock);
+	list_splice_init(&cam->queued, &queued);
+	spin_unlock_irq(&cam->ring_lock);
+
+	list_for_each_entry_safe(buf, next, &queued, list) {
+		list_del(&buf->list);
+		vb2_buffer_done(&buf->vb.vb2_buf, state);
+	}
+}
+
+/**
+ * baton_camera_update_ctrl() - change a bit of CAM_CTRL
+ * @cam: the camera
+ * @mask: the bit
+ * @set: its new value
+ */
+void baton_camera_update_ctrl(struct baton_camera *cam, u32 mask, bool set)
+{
+	spin_lock_irq(&cam->ring_lock);
+	cam->ctrl = set ? cam->ctrl | mask : cam->ctrl & ~mask;
+	baton_camera_write(cam, A_CAM_CTRL, cam->ctrl);
+	spin_unlock_irq(&cam->ring_lock);
+}
+
+/**
+ * baton_camera_frame_sync() - subscribe to the start of frames, or no more
+ * @cam: the camera
+ * @subscribe: which
+ */
+void baton_camera_frame_sync(struct baton_camera *cam, bool subscribe)
+{
+	spin_lock_irq(&cam->ring_lock);
+	cam->frame_sync_users += subscribe ? 1 : -1;
+	if (cam->frame_sync_users)
+		cam->irq_enable |= R_CAM_IRQ_STATUS_FRAME_START_MASK;
+	else
+		cam->irq_enable &= ~R_CAM_IRQ_STATUS_FRAME_START_MASK;
+	baton_camera_write(cam, A_CAM_IRQ_ENABLE, cam->irq_enable);
+	spin_unlock_irq(&cam->ring_lock);
+}
+
+/*
+ * The engine does not say which frame has started: it is the one after those
+ * that have ended, unless it has ended meanwhile.
+ */
+static void baton_camera_frame_started(struct baton_camera *cam)
+{
+	struct v4l2_event event = { .type = V4L2_EVENT_FRAME_SYNC };
+	u32 sequence;
+
+	spin_lock(&cam->ring_lock);
+	sequence = cam->first_sequence + baton_camera_ended_frames(cam) - cam->ended_frames;
+	if (!(baton_camera_read(cam, A_CAM_STATUS) & R_CAM_STATUS_IN_FRAME_MASK))
+		sequence--;
+	spin_unlock(&cam->ring_lock);
+
+	event.u.frame_sync.frame_sequence = sequence;
+	v4l2_event_queue(&cam->vdev, &event);
+}
+
+static void baton_camera_source_changed(struct baton_camera *cam)
+{
+	u32 state = FIELD_EX32(baton_camera_read(cam, A_CAM_SRC_STATUS), CAM_SRC_STATUS, STATE);
+	struct v4l2_event event = {};
+
+	if (state == BATON_CAMERA_SRC_END) {
+		event.type = V4L2_EVENT_EOS;
+	} else {
+		event.type = V4L2_EVENT_SOURCE_CHANGE;
+		event.u.src_change.changes = V4L2_EVENT_SRC_CH_RESOLUTION;
+	}
+	dev_info_ratelimited(cam->dev, "sensor state %u\n", state);
+	v4l2_event_queue(&cam->vdev, &event);
+}
+
+static void baton_camera_check_halted(struct baton_camera *cam)
+{
+	u64 address;
+	u32 error;
+
+	if (!(baton_camera_read(cam, A_CAM_STATUS) & R_CAM_STATUS_HALTED_MASK))
+		return;
+
+	error = FIELD_EX32(baton_camera_read(cam, A_CAM_ERR_STATUS), CAM_ERR_STATUS, CODE);
+	address = baton_camera_read64(cam, A_CAM_ERR_ADDR_LO);
+	dev_err(cam->dev, "halted: %s, bus address %#llx\n",
+		baton_camera_status_name(error), address);
+	vb2_queue_error(&cam->queue);
+}
+
+/**
+ * baton_camera_irq() - interrupt handler
+ * @irq: its number
+ * @data: the camera
+ *
+ * Return: whether the engine had raised it.
+ */
+irqreturn_t baton_camera_irq(int irq, void *data)
+{
+	struct baton_camera *cam = data;
+	u32 status;
+
+	status = baton_camera_read(cam, A_CAM_IRQ_STATUS) & READ_ONCE(cam->irq_enable);
+	if (!status)
+		return IRQ_NONE;
+
+	baton_camera_write(cam, A_CAM_IRQ_STATUS, status);
+	if (status & R_CAM_IRQ_STATUS_FRAME_START_MASK)
+		baton_camera_frame_started(cam);
+	if (status & R_CAM_IRQ_STATUS_FRAME_DONE_MASK)
+		baton_camera_reap(cam);
+	if (status & R_CAM_IRQ_STATUS_SOURCE_MASK)
+		baton_camera_source_changed(cam);
+	if (status & (R_CAM_IRQ_STATUS_BUS_ERROR_MASK | R_CAM_IRQ_STATUS_DESC_ERROR_MASK))
+		baton_camera_check_halted(cam);
+	return IRQ_HANDLED;
+}

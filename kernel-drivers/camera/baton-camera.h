@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Baton camera: shared between the parts of the driver
+ */
+#ifndef BATON_CAMERA_H
+#define BATON_CAMERA_H
+
+#include <linux/interrupt.h>
+#include <linux/io.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <media/media-device.h>
+#include <media/v4l2-ctrls.h>
+#include <media/v4l2-dev.h>
+#include <media/v4l2-device.h>
+#include <media/v4l2-subdev.h>
+#include <media/videobuf2-v4l2.h>
+
+#include "baton-registerfields.h"
+#include "baton-camera-regs.h"
+
+#define BATON_CAMERA_NAME "baton-camera"
+#define BATON_CAMERA_HW_PLANES 2
+/* A ring with one entry free always takes all buffers of a queue. */
+#define BATON_CAMERA_RING_ENTRIES 64
+#define BATON_CAMERA_LOG_ENTRIES 256
+
+/* A frame descriptor in the ring; offsets BATON_CAMERA_DESC_* */
+struct baton_camera_desc {
+	__le32 cookie;
+	__le32 reserved;
+	__le64 list[BATON_CAMERA_HW_PLANES];
+	__le16 count[BATON_CAMERA_HW_PLANES];
+	__le32 reserved2;
+	__le32 status;
+	__le32 sequence;
+	__le64 timestamp;
+	__le64 hash;
+	__le64 err_addr;
+};
+
+/* A segment list entry; offsets BATON_CAMERA_SEG_* */
+struct baton_camera_segment {
+	__le64 address;
+	__le32 length;
+	__le32 reserved;
+};
+
+/**
+ * struct baton_camera_format - a pixel format
+ * @fourcc: V4L2_PIX_FMT_*
+ * @pixel: BATON_CAMERA_FORMAT_*
+ * @bytes: bytes per pixel of the first plane
+ * @hw_planes: planes that the engine writes
+ * @mem_planes: memory planes in the V4L2 API
+ */
+struct baton_camera_format {
+	u32 fourcc;
+	u8 pixel;
+	u8 bytes;
+	u8 hw_planes;
+	u8 mem_planes;
+};
+
+/**
+ * struct baton_camera_buffer - a V4L2 buffer and its segment lists
+ * @vb: the buffer
+ * @list: in the list of buffers that the engine owns
+ * @segments: lists of all planes, one after the other, coherent memory
+ * @segments_dma: their bus address
+ * @segments_size: their size in bytes
+ * @count: number of segments of each plane
+ * @address: CPU address of the first byte of each plane
+ * @status: BATON_CAMERA_DESC_* of the last frame in it
+ */
+struct baton_camera_buffer {
+	struct vb2_v4l2_buffer vb;
+	struct list_head list;
+	struct baton_camera_segment *segments;
+	dma_addr_t segments_dma;
+	size_t segments_size;
+	u16 count[BATON_CAMERA_HW_PLANES];
+	phys_addr_t address[BATON_CAMERA_HW_PLANES];
+	u32 status;
+};
+
+/**
+ * struct baton_camera_log_entry - a finished frame, for debugfs
+ * @timestamp: CLOCK_MONOTONIC, ns, of the frame's start
+ * @hash: over the pixels, 0 if off
+ * @address: CPU address of the first byte of each plane
+ * @pieces: number of segments of each plane
+ * @sequence: as in the V4L2 buffer
+ * @status: BATON_CAMERA_DESC_*
+ * @buffer: index of the V4L2 buffer
+ */
+struct baton_camera_log_entry {
+	u64 timestamp;
+	u64 hash;
+	phys_addr_t address[BATON_CAMERA_HW_PLANES];
+	u16 pieces[BATON_CAMERA_HW_PLANES];
+	u32 sequence;
+	u32 status;
+	u32 buffer;
+};
+
+/**
+ * struct baton_camera - a camera engine
+ * @dev: the device
+ * @regs: its registers
+ * @irq: its interrupt
+ * @name: "baton-camera.N", N from the device tree alias
+ * @mdev: media device with @sensor and @vdev
+ * @v4l2_dev: owns this structure
+ * @vdev: capture node
+ * @vdev_pad: its pad
+ * @pipe: pipeline of the media graph while streaming
+ * @queue: its buffers
+ * @lock: serialises file operations, protects @format and @info
+ * @format: what to capture
+ * @info: entry of the format table for @format
+ * @sensor: source of the pictures
+ * @sensor_pad: its pad
+ * @ctrls: controls of the sensor
+ * @test_pattern: fixed while streaming
+ * @ring_lock: protects all below and the registers
+ * @ctrl: value of CAM_CTRL
+ * @irq_enable: value of CAM_IRQ_ENABLE
+ * @frame_sync_users: subscriptions to V4L2_EVENT_FRAME_SYNC
+ * @ring: descriptors, coherent memory
+ * @ring_dma: their bus address
+ * @head: first descriptor that has not been reaped
+ * @tail: first free descriptor
+ * @queued: buffers in the ring, in its order
+ * @running: the engine may be told about new buffers
+ * @first_sequence: V4L2 sequence of the engine's frame 0
+ * @next_sequence: one more than the last frame's
+ * @ended_frames: frame times that had ended when the engine was started
+ * @log: last finished frames
+ * @log_count: frames logged since probe
+ * @debugfs: directory
+ */
+struct baton_camera {
+	struct device *dev;
+	void __iomem *regs;
+	int irq;
+	char name[32];
+
+	struct media_device mdev;
+	struct v4l2_device v4l2_dev;
+	struct video_device vdev;
+	struct media_pad vdev_pad;
+	struct media_pipeline pipe;
+	struct vb2_queue queue;
+	struct mutex lock; /* file operations and format */
+	struct v4l2_pix_format_mplane format;
+	const struct baton_camera_format *info;
+
+	struct v4l2_subdev sensor;
+	struct media_pad sensor_pad;
+	struct v4l2_ctrl_handler ctrls;
+	struct v4l2_ctrl *test_pattern;
+
+	spinlock_t ring_lock; /* ring, registers and log */
+	u32 ctrl;
+	u32 irq_enable;
+	unsigned int frame_sync_users;
+	struct baton_camera_desc *ring;
+	dma_addr_t ring_dma;
+	unsigned int head;
+	unsigned int tail;
+	struct list_head queued;
+	bool running;
+	u32 first_sequence;
+	u32 next_sequence;
+	u32 ended_frames;
+	struct baton_camera_log_entry log[BATON_CAMERA_LOG_ENTRIES];
+	unsigned int log_count;
+
+	struct dentry *debugfs;
+};
+
+static inline u32 baton_camera_read(struct baton_camera *cam, u32 reg)
+{
+	return readl(cam->regs + reg);
+}
+
+static inline void baton_camera_write(struct baton_camera *cam, u32 reg, u32 value)
+{
+	writel(value, cam->regs + reg);
+}
+
+/* Reading LO latches HI.  Call with ring_lock held. */
+static inline u64 baton_camera_read64(struct baton_camera *cam, u32 lo)
+{
+	u32 low = baton_camera_read(cam, lo);
+
+	return low | (u64)baton_camera_read(cam, lo + 4) << 32;
+}
+
+static inline struct baton_camera_buffer *to_baton_camera_buffer(struct vb2_buffer *vb)
+{
+	return container_of(to_vb2_v4l2_buffer(vb), struct baton_camera_buffer, vb);
+}
+
+/* baton-camera-ring.c */
+int baton_camera_ring_init(struct baton_camera *cam);
+int baton_camera_ring_start(struct baton_camera *cam);
+void baton_camera_ring_stop(struct baton_camera *cam);
+void baton_camera_ring_return(struct baton_camera *cam, enum vb2_buffer_state state);
+void baton_camera_ring_queue(struct baton_camera *cam, struct baton_camera_buffer *buf);
+void baton_camera_update_ctrl(struct baton_camera *cam, u32 mask, bool set);
+void baton_camera_frame_sync(struct baton_camera *cam, bool subscribe);
+irqreturn_t baton_camera_irq(int irq, void *data);
+
+/* baton-camera-segments.c */
+int baton_camera_segments_init(struct baton_camera *cam, struct baton_camera_buffer *buf);
+void baton_camera_segments_free(struct baton_camera *cam, struct baton_camera_buffer *buf);
+
+/* baton-camera-capture.c */
+int baton_camera_capture_init(struct baton_camera *cam);
+
+/* baton-camera-sensor.c */
+int baton_camera_sensor_init(struct baton_camera *cam);
+void baton_camera_sensor_cleanup(struct baton_camera *cam);
+bool baton_camera_source_size(struct baton_camera *cam, u32 *width, u32 *height);
+void baton_camera_fit_size(struct baton_camera *cam, u32 *width, u32 *height);
+u32 baton_camera_interval_ns(struct baton_camera *cam);
+
+/* baton-camera-debugfs.c */
+void baton_camera_debugfs_init(struct baton_camera *cam);
+
+#endif
