@@ -6,5 +6,5 @@
 HARNESS := PYTHONPATH=tests build/venv/bin/python -m harness
 
 .PHONY: test
-test: qemu dtbs rootfs ## Run the tests (T=tests/boot, T="-k camera"); out/test/junit.xml
+test: qemu dtbs rootfs test-programs ## Run the tests (T=tests/boot, T="-k camera"); out/test/junit.xml
 	@$(HARNESS).testrun --jobs $(JOBS) $(T)

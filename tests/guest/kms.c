@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Drives the display for tests: reads commands from standard input, one a
+ * line, answers each with a line "ok VALUE..." or "error ERRNO TEXT".
+ *
+ * Buffers, framebuffers and file descriptors go by their kernel's number.
+ */
+#include <drm_fourcc.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <xf86drm.h>
+#include <xf86drmMode.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define MAX_ARGS 16
+
+/* From drivers/dma-buf/sw_sync.c, which has no header. */
+struct sw_sync_create_fence_data {
+	uint32_t value;
+	char name[32];
+	int32_t fence;
+};
+#define SW_SYNC_IOC_CREATE_FENCE _IOWR('W', 0, struct sw_sync_create_fence_data)
+#define SW_SYNC_IOC_INC _IOW('W', 1, uint32_t)
+
+static struct {
+	int fd;
+	uint32_t crtc, connector;
+	uint32_t planes[3];	/* by DRM_PLANE_TYPE_* */
+	drmModeAtomicReq *request;
+	int32_t out_fence;
+	int timeline;
+	uint32_t fences;
+} kms;
+
+static int reply_error(void)
+{
+	printf("error %d %s\n", errno, strerror(errno));
+	return -1;
+}
+
+static int reply(int result)
+{
+	if (result)
+		return reply_error();
+	printf("ok\n");
+	return 0;
+}
+
+static uint64_t number(const char *text)
+{
+	return strtoull(text, NULL, 0);
+}
+
+/* The object's id and DRM_MODE_OBJECT_* type by its name. */
+static uint32_t find_object(const char *name, uint32_t *type)
+{
+	static const char *const planes[] = {
+		[DRM_PLANE_TYPE_OVERLAY] = "overlay",
+		[DRM_PLANE_TYPE_PRIMARY] = "primary",
+		[DRM_PLANE_TYPE_CURSOR] = "cursor",
+	};
+
+	if (!strcmp(name, "crtc")) {
+		*type = DRM_MODE_OBJECT_CRTC;
+		return kms.crtc;
+	}
+	if (!strcmp(name, "connector")) {
+		*type = DRM_MODE_OBJECT_CONNECTOR;
+		return kms.connector;
+	}
+	*type = DRM_MODE_OBJECT_PLANE;
+	for (unsigned int i = 0; i < ARRAY_SIZE(planes); i++)
+		if (!strcmp(name, planes[i]))
+			return kms.planes[i];
+	errno = ENODEV;
+	return 0;
+}
+
+static drmModePropertyRes *find_property(uint32_t object, uint32_t type,
+					 const char *name, uint64_t *value)
+{
+	drmModeObjectProperties *list = drmModeObjectGetProperties(kms.fd, object, type);
+	drmModePropertyRes *found = NULL;
+
+	for (uint32_t i = 0; list && i < list->count_props && !found; i++) {
+		found = drmModeGetProperty(kms.fd, list->props[i]);
+		if (found && strcmp(found->name, name)) {
+			drmModeFreeProperty(found);
+			found = NULL;
+		}
+		if (found && value)
+			*value = list->prop_values[i];
+	}
+	drmModeFreeObjectProperties(list);
+	errno = ENOENT;
+	return found;
+}
+
+/* set OBJECT PROPERTY VALUE: add to the next commit; VALUE may name an enumerator */
+static int cmd_set(char **arg)
+{
+	uint32_t type, object = find_object(arg[0], &type);
+	drmModePropertyRes *property = object ? find_property(object, type, arg[1], NULL) : NULL;
+	uint64_t value = number(arg[2]);
+	int result;
+
+	if (!property)
+		return reply_error();
+	for (int i = 0; i < property->count_enums; i++)
+		if (!strcmp(property->enums[i].name, arg[2]))
+			value = property->enums[i].value;
+	if (!strcmp(arg[1], "OUT_FENCE_PTR"))
+		value = (uintptr_t)&kms.out_fence;
+	result = drmModeAtomicAddProperty(kms.request, object, property->prop_id, value);
+	drmModeFreeProperty(property);
+	return reply(result < 0);
+}
+
+/* get OBJECT PROPERTY: its value */
+static int cmd_get(char **arg)
+{
+	uint32_t type, object = find_object(arg[0], &type);
+	uint64_t value = 0;
+	drmModePropertyRes *property = object ? find_property(object, type, arg[1], &value) : NULL;
+
+	if (!property)
+		return reply_error();
+	drmModeFreeProperty(property);
+	return printf("ok %llu\n", (unsigned long long)value);
+}
+
+/* crtc: its id */
+static int cmd_crtc(char **arg)
+{
+	(void)arg;
+	return printf("ok %u\n", kms.crtc);
+}
+
+/* blob ID: a property's data in hexadecimal */
+static int cmd_blob(char **arg)
+{
+	drmModePropertyBlobRes *blob = drmModeGetPropertyBlob(kms.fd, number(arg[0]));
+
+	if (!blob)
+		return reply_error();
+	printf("ok ");
+	for (uint32_t i = 0; i < blob->length; i++)
+		printf("%02x", ((uint8_t *)blob->data)[i]);
+	printf("\n");
+	drmModeFreePropertyBlob(blob);
+	return 0;
+}
+
+/* mode CLOCK HDISPLAY HSTART HEND HTOTAL VDISPLAY VSTART VEND VTOTAL FLAGS: blob id */
+static int cmd_mode(char **arg)
+{
+	drmModeModeInfo mode = {
+		.clock = number(arg[0]),
+		.hdisplay = number(arg[1]), .hsync_start = number(arg[2]),
+		.hsync_end = number(arg[3]), .htotal = number(arg[4]),
+		.vdisplay = number(arg[5]), .vsync_start = number(arg[6]),
+		.vsync_end = number(arg[7]), .vtotal = number(arg[8]),
+		.flags = number(arg[9]), .name = "test",
+	};
+	uint32_t blob;
+
+	if (drmModeCreatePropertyBlob(kms.fd, &mode, sizeof(mode), &blob))
+		return reply_error();
+	return printf("ok %u\n", blob);
+}
+
+/* modes: what the connector lists, WIDTHxHEIGHT@mHZ each, the preferred first */
+static int cmd_modes(char **arg)
+{
+	drmModeConnector *connector = drmModeGetConnector(kms.fd, kms.connector);
+
+	(void)arg;
+	if (!connector)
+		return reply_error();
+	printf("ok");
+	for (int i = 0; i < connector->count_modes; i++) {
+		drmModeModeInfo *mode = &connector->modes[i];
+
+		printf(" %ux%u@%llu", mode->hdisplay, mode->vdisplay,
+		       mode->clock * 1000000ull / mode->htotal / mode->vtotal);
+	}
+	printf("\n");
+	drmModeFreeConnector(connector);
+	return 0;
+}
+
+/* commit [test|nonblock|event|modeset]...: what was set */
+static int cmd_commit(char **arg)
+{
+	static const struct {
+		const char *name;
+		uint32_t flag;
+	} flags[] = {
+		{ "test", DRM_MODE_ATOMIC_TEST_ONLY },
+		{ "nonblock", DRM_MODE_ATOMIC_NONBLOCK },
+		{ "event", DRM_MODE_PAGE_FLIP_EVENT },
+		{ "modeset", DRM_MODE_ATOMIC_ALLOW_MODESET },
+	};
+	uint32_t mask = 0;
+	int result;
+
+	for (; *arg; arg++)
+		for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++)
+			if (!strcmp(*arg, flags[i].name))
+				mask |= flags[i].flag;
+	result = drmModeAtomicCommit(kms.fd, kms.request, mask, NULL);
+	drmModeAtomicFree(kms.request);
+	kms.request = drmModeAtomicAlloc();
+	return reply(result);
+}
+
+static void on_flip(int fd, unsigned int sequence, unsigned int seconds,
+		    unsigned int microseconds, unsigned int crtc, void *data)
+{
+	(void)fd;
+	(void)crtc;
+	(void)data;
+	printf("ok %u %llu\n", sequence, seconds * 1000000000ull + microseconds * 1000ull);
+}
+
+/* event: wait for a flip; its vblank count and time in ns */
+static int cmd_event(char **arg)
+{
+	drmEventContext context = { .version = 3, .page_flip_handler2 = on_flip };
+
+	(void)arg;
+	return drmHandleEvent(kms.fd, &context) ? reply_error() : 0;
+}
+
+/* pending: whether an event can be had without waiting */
+static int cmd_pending(char **arg)
+{
+	struct pollfd poller = { .fd = kms.fd, .events = POLLIN };
+
+	(void)arg;
+	return printf("ok %d\n", poll(&poller, 1, 0));
+}
+
+/* vblank COUNT: wait so many vblanks; the count and time in ns then */
+static int cmd_vblank(char **arg)
+{
+	drmVBlank vblank = {
+		.request.type = DRM_VBLANK_RELATIVE,
+		.request.sequence = number(arg[0]),
+	};
+
+	if (drmWaitVBlank(kms.fd, &vblank))
+		return reply_error();
+	return printf("ok %u %llu\n", vblank.reply.sequence,
+		      vblank.reply.tval_sec * 1000000000ull + vblank.reply.tval_usec * 1000ull);
+}
+
+/* dumb WIDTH HEIGHT BPP: handle, pitch, size */
+static int cmd_dumb(char **arg)
+{
+	struct drm_mode_create_dumb create = {
+		.width = number(arg[0]), .height = number(arg[1]), .bpp = number(arg[2]),
+	};
+
+	if (drmIoctl(kms.fd, DRM_IOCTL_MODE_CREATE_DUMB, &create))
+		return reply_error();
+	return printf("ok %u %u %llu\n", create.handle, create.pitch,
+		      (unsigned long long)create.size);
+}
+
+/* free HANDLE */
+static int cmd_free(char **arg)
+{
+	return reply(drmCloseBufferHandle(kms.fd, number(arg[0])));
+}
+
+/* Copies a file into (or, !write, out of) mapped memory. */
+static int copy_file(const char *path, int fd, off_t offset, size_t size, bool write)
+{
+	int file = open(path, write ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	ssize_t done = -1;
+
+	if (memory != MAP_FAILED) {
+		done = write ? read(file, memory, size) : pwrite(file, memory, size, 0);
+		munmap(memory, size);
+	}
+	close(file);
+	return reply(done < 0);
+}
+
+/* load HANDLE SIZE PATH: copy a file into a dumb buffer */
+static int cmd_load(char **arg)
+{
+	struct drm_mode_map_dumb map = { .handle = number(arg[0]) };
+
+	if (drmIoctl(kms.fd, DRM_IOCTL_MODE_MAP_DUMB, &map))
+		return reply_error();
+	return copy_file(arg[2], kms.fd, map.offset, number(arg[1]), true);
+}
+
+/* load_fd FD SIZE PATH: copy a file into a dma-buf */
+static int cmd_load_fd(char **arg)
+{
+	struct dma_buf_sync begin = { DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE };
+	struct dma_buf_sync end = { DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE };
+	int fd = number(arg[0]), result;
+
+	if (ioctl(fd, DMA_BUF_IOCTL_SYNC, &begin))
+		return reply_error();
+	result = copy_file(arg[2], fd, 0, number(arg[1]), true);
+	ioctl(fd, DMA_BUF_IOCTL_SYNC, &end);
+	return result;
+}
+
+/* save_fd FD SIZE PATH: copy a dma-buf into a file */
+static int cmd_save_fd(char **arg)
+{
+	return copy_file(arg[2], number(arg[0]), 0, number(arg[1]), false);
+}
+
+/* fb FOURCC WIDTH HEIGHT HANDLE0 PITCH0 OFFSET0 [HANDLE1 PITCH1 OFFSET1]: id */
+static int cmd_fb(char **arg)
+{
+	uint32_t handles[4] = { 0 }, pitches[4] = { 0 }, offsets[4] = { 0 }, fb;
+	uint32_t format = fourcc_code(arg[0][0], arg[0][1], arg[0][2], arg[0][3]);
+
+	for (int i = 0; i < 2 && arg[3 + 3 * i]; i++) {
+		handles[i] = number(arg[3 + 3 * i]);
+		pitches[i] = number(arg[4 + 3 * i]);
+		offsets[i] = number(arg[5 + 3 * i]);
+	}
+	if (drmModeAddFB2(kms.fd, number(arg[1]), number(arg[2]), format, handles, pitches,
+			  offsets, &fb, 0))
+		return reply_error();
+	return printf("ok %u\n", fb);
+}
+
+/* rmfb ID */
+static int cmd_rmfb(char **arg)
+{
+	return reply(drmModeRmFB(kms.fd, number(arg[0])));
+}
+
+/* export HANDLE: fd */
+static int cmd_export(char **arg)
+{
+	int fd;
+
+	if (drmPrimeHandleToFD(kms.fd, number(arg[0]), DRM_CLOEXEC | DRM_RDWR, &fd))
+		return reply_error();
+	return printf("ok %d\n", fd);
+}
+
+/* import FD: handle */
+static int cmd_import(char **arg)
+{
+	uint32_t handle;
+
+	if (drmPrimeFDToHandle(kms.fd, number(arg[0]), &handle))
+		return reply_error();
+	return printf("ok %u\n", handle);
+}
+
+/* heap NAME SIZE: fd */
+static int cmd_heap(char **arg)
+{
+	struct dma_heap_allocation_data data = {
+		.len = number(arg[1]), .fd_flags = O_RDWR | O_CLOEXEC,
+	};
+	char path[64];
+	int heap, result;
+
+	snprintf(path, sizeof(path), "/dev/dma_heap/%s", arg[0]);
+	heap = open(path, O_RDWR);
+	if (heap < 0)
+		return reply_error();
+	result = ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data);
+	close(heap);
+	return result ? reply_error() : printf("ok %u\n", data.fd);
+}
+
+/* close FD */
+static int cmd_close(char **arg)
+{
+	return reply(close(number(arg[0])));
+}
+
+/* fence: a sw_sync fence that "signal" signals; fd */
+static int cmd_fence(char **arg)
+{
+	struct sw_sync_create_fence_data data = { .value = ++kms.fences, .name = "test" };
+
+	(void)arg;
+	if (kms.timeline < 0)
+		kms.timeline = open("/sys/kernel/debug/sync/sw_sync", O_RDWR);
+	if (ioctl(kms.timeline, SW_SYNC_IOC_CREATE_FENCE, &data))
+		return reply_error();
+	return printf("ok %d\n", data.fence);
+}
+
+/* signal: the oldest fence */
+static int cmd_signal(char **arg)
+{
+	uint32_t one = 1;
+
+	(void)arg;
+	return reply(ioctl(kms.timeline, SW_SYNC_IOC_INC, &one));
+}
+
+/* attach_fence FD FENCE: implicit write fence of a dma-buf */
+static int cmd_attach_fence(char **arg)
+{
+	struct dma_buf_import_sync_file import = {
+		.flags = DMA_BUF_SYNC_WRITE, .fd = number(arg[1]),
+	};
+
+	return reply(ioctl(number(arg[0]), DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &import));
+}
+
+/* out_fence: wait for the fence of the last commit that set OUT_FENCE_PTR */
+static int cmd_out_fence(char **arg)
+{
+	struct pollfd poller = { .fd = kms.out_fence, .events = POLLIN };
+	int result;
+
+	(void)arg;
+	result = poll(&poller, 1, -1);
+	close(kms.out_fence);
+	return reply(result != 1);
+}
+
+/* setcrtc FB WIDTH HEIGHT: legacy mode setting with a listed mode */
+static int cmd_setcrtc(char **arg)
+{
+	drmModeConnector *connector = drmModeGetConnector(kms.fd, kms.connector);
+	int result = -1;
+
+	errno = ENOENT;
+	for (int i = 0; connector && i < connector->count_modes && result; i++)
+		if (connector->modes[i].hdisplay == number(arg[1]) &&
+		    connector->modes[i].vdisplay == number(arg[2]))
+			result = drmModeSetCrtc(kms.fd, kms.crtc, number(arg[0]), 0, 0,
+						&kms.connector, 1, &connector->modes[i]);
+	drmModeFreeConnector(connector);
+	return reply(result);
+}
+
+/* page_flip FB: legacy, with an event */
+static int cmd_page_flip(char **arg)
+{
+	return reply(drmModePageFlip(kms.fd, kms.crtc, number(arg[0]),
+				     DRM_MODE_PAGE_FLIP_EVENT, NULL));
+}
+
+/* cursor HANDLE WIDTH HEIGHT: legacy */
+static int cmd_cursor(char **arg)
+{
+	return reply(drmModeSetCursor(kms.fd, kms.crtc, number(arg[0]), number(arg[1]),
+				      number(arg[2])));
+}
+
+/* move X Y: the legacy cursor */
+static int cmd_move(char **arg)
+{
+	return reply(drmModeMoveCursor(kms.fd, kms.crtc, atoi(arg[0]), atoi(arg[1])));
+}
+
+static const struct {
+	const char *name;
+	int args;
+	int (*run)(char **arg);
+} commands[] = {
+	{ "set", 3, cmd_set }, { "get", 2, cmd_get }, { "crtc", 0, cmd_crtc },
+	{ "blob", 1, cmd_blob },
+	{ "mode", 10, cmd_mode }, { "modes", 0, cmd_modes },
+	{ "commit", 0, cmd_commit }, { "event", 0, cmd_event },
+	{ "pending", 0, cmd_pending }, { "vblank", 1, cmd_vblank },
+	{ "dumb", 3, cmd_dumb }, { "free", 1, cmd_free }, { "load", 3, cmd_load },
+	{ "load_fd", 3, cmd_load_fd }, { "save_fd", 3, cmd_save_fd },
+	{ "fb", 6, cmd_fb }, { "rmfb", 1, cmd_rmfb },
+	{ "export", 1, cmd_export }, { "import", 1, cmd_import },
+	{ "heap", 2, cmd_heap }, { "close", 1, cmd_close },
+	{ "fence", 0, cmd_fence }, { "signal", 0, cmd_signal },
+	{ "attach_fence", 2, cmd_attach_fence }, { "out_fence", 0, cmd_out_fence },
+	{ "setcrtc", 3, cmd_setcrtc }, { "page_flip", 1, cmd_page_flip },
+	{ "cursor", 3, cmd_cursor }, { "move", 2, cmd_move },
+};
+
+static int run(char *line)
+{
+	char *arg[MAX_ARGS + 1] = { NULL };
+	int count = 0;
+
+	for (char *word = strtok(line, " \n"); word && count < MAX_ARGS; word = strtok(NULL, " \n"))
+		arg[count++] = word;
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
+		if (count > commands[i].args && !strcmp(arg[0], commands[i].name))
+			return commands[i].run(arg + 1);
+	errno = ENOSYS;
+	return reply_error();
+}
+
+static void find_planes(void)
+{
+	drmModePlaneRes *planes = drmModeGetPlaneResources(kms.fd);
+
+	for (uint32_t i = 0; planes && i < planes->count_planes; i++) {
+		uint64_t type = 0;
+
+		drmModeFreeProperty(find_property(planes->planes[i], DRM_MODE_OBJECT_PLANE,
+						  "type", &type));
+		kms.planes[type] = planes->planes[i];
+	}
+	drmModeFreePlaneResources(planes);
+}
+
+static int open_card(const char *path)
+{
+	drmModeRes *resources;
+
+	kms.timeline = -1;
+	kms.request = drmModeAtomicAlloc();
+	kms.fd = open(path, O_RDWR | O_CLOEXEC);
+	if (kms.fd < 0 || drmSetClientCap(kms.fd, DRM_CLIENT_CAP_ATOMIC, 1))
+		return -1;
+	resources = drmModeGetResources(kms.fd);
+	if (!resources)
+		return -1;
+	kms.crtc = resources->crtcs[0];
+	kms.connector = resources->connectors[0];
+	drmModeFreeResources(resources);
+	find_planes();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	char line[512];
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (reply(open_card(argc > 1 ? argv[1] : "/dev/dri/card0")))
+		return 1;
+	while (fgets(line, sizeof(line), stdin))
+		run(line);
+	return 0;
+}
