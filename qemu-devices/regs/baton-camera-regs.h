@@ -8,7 +8,9 @@
  *
  * Registers are 32 bits wide, little endian, accessed as aligned words. A
  * 64-bit quantity is a LO/HI pair; reading LO of a counter latches its HI.
- * Access types in the comments: ro, rw, w1c (write one to clear), wo.
+ * Access types in the comments: ro, rw, w1c (write one to clear), wo. Reserved
+ * bits read as zero; a write that sets one changes nothing and raises
+ * CONFIG_ERROR (w1c registers ignore such bits).
  */
 #ifndef BATON_CAMERA_REGS_H
 #define BATON_CAMERA_REGS_H
@@ -29,9 +31,9 @@ REG32(CAM_CAPS, 0x008)                  /* ro, what this instance implements */
 
 REG32(CAM_CTRL, 0x00c)                  /* rw */
     FIELD(CAM_CTRL, ENABLE, 0, 1)       /* run; clearing abandons the frame */
-    FIELD(CAM_CTRL, FREERUN, 1, 1)      /* next frame as soon as a buffer is there */
-    FIELD(CAM_CTRL, HASH, 2, 1)         /* hash the pixels of each frame */
-    FIELD(CAM_CTRL, PATTERN, 3, 1)      /* pattern generator instead of the sensor */
+    FIELD(CAM_CTRL, FREERUN, 1, 1)      /* next frame as soon as a buffer is there; fixed while ENABLE is 1 */
+    FIELD(CAM_CTRL, HASH, 2, 1)         /* hash the pixels; sampled at each frame's start */
+    FIELD(CAM_CTRL, PATTERN, 3, 1)      /* pattern generator instead of the sensor; fixed while ENABLE is 1 */
     FIELD(CAM_CTRL, RESET, 31, 1)       /* w1, self-clearing: all registers to reset */
 
 REG32(CAM_STATUS, 0x010)                /* ro */
@@ -43,12 +45,12 @@ REG32(CAM_STATUS, 0x010)                /* ro */
 REG32(CAM_IRQ_STATUS, 0x014)            /* w1c */
     FIELD(CAM_IRQ_STATUS, FRAME_START, 0, 1)
     FIELD(CAM_IRQ_STATUS, FRAME_DONE, 1, 1)   /* a descriptor was written back */
-    FIELD(CAM_IRQ_STATUS, DROP, 2, 1)         /* frame time came, ring was empty */
+    FIELD(CAM_IRQ_STATUS, DROP, 2, 1)         /* frame time came: ring empty, or nothing new from the sensor */
     FIELD(CAM_IRQ_STATUS, OVERRUN, 3, 1)      /* memory slower than the sensor */
     FIELD(CAM_IRQ_STATUS, BUS_ERROR, 4, 1)    /* ERR_ADDR has the bus address */
     FIELD(CAM_IRQ_STATUS, DESC_ERROR, 5, 1)   /* descriptor or segment list is wrong */
     FIELD(CAM_IRQ_STATUS, CONFIG_ERROR, 6, 1) /* a register value was refused */
-    FIELD(CAM_IRQ_STATUS, SOURCE, 7, 1)       /* SRC_STATUS changed */
+    FIELD(CAM_IRQ_STATUS, SOURCE, 7, 1)       /* SRC_STATUS or SRC_SIZE changed, or a frame failed for the sensor */
 REG32(CAM_IRQ_ENABLE, 0x018)            /* rw, same layout as IRQ_STATUS */
 
 /*
@@ -61,29 +63,35 @@ REG32(CAM_FORMAT, 0x020)                /* rw */
 #define BATON_CAMERA_FORMAT_XRGB8888 0  /* DRM_FORMAT_XRGB8888, 4 bytes */
 #define BATON_CAMERA_FORMAT_RGB565   1  /* DRM_FORMAT_RGB565, 2 bytes */
 #define BATON_CAMERA_FORMAT_NV12     2  /* DRM_FORMAT_NV12, two planes */
-REG32(CAM_SIZE, 0x024)                  /* rw, pixels; even, 64x64 to 3840x2160 */
+REG32(CAM_SIZE, 0x024)                  /* rw, pixels; even, 64x64 to 3840x2160; the sensor's own size if it is used */
     FIELD(CAM_SIZE, WIDTH, 0, 16)
     FIELD(CAM_SIZE, HEIGHT, 16, 16)
-REG32(CAM_PITCH, 0x028)                 /* rw, bytes; multiples of 16 */
+REG32(CAM_PITCH, 0x028)                 /* rw, bytes; multiples of 16, at least a line */
     FIELD(CAM_PITCH, PLANE0, 0, 16)
     FIELD(CAM_PITCH, PLANE1, 16, 16)    /* NV12 CbCr plane, else 0 */
 REG32(CAM_INTERVAL, 0x02c)              /* rw, ns between frame starts, >= 1000000 */
-REG32(CAM_DMA_RATE, 0x030)              /* rw at any time, bus bandwidth in MB/s (10^6), >= 1 */
+REG32(CAM_DMA_RATE, 0x030)              /* rw at any time, from the next slice on; bus bandwidth in MB/s (10^6), >= 1 */
 
-/* Descriptor ring; writing RING_LO, RING_HI or RING_SIZE sets HEAD = TAIL = 0. */
-REG32(CAM_RING_LO, 0x040)               /* rw while disabled, 64-byte aligned bus address */
+/*
+ * Descriptor ring: the engine owns the entries from HEAD up to, not including,
+ * TAIL, so HEAD = TAIL is an empty ring and RING_SIZE - 1 entries a full one.
+ * Writing RING_LO, RING_HI or RING_SIZE sets HEAD = TAIL = 0; clearing ENABLE
+ * leaves the ring as it is, the abandoned frame's descriptor at HEAD.
+ */
+REG32(CAM_RING_LO, 0x040)               /* rw while disabled, bus address; bits 5:0 are reserved */
 REG32(CAM_RING_HI, 0x044)               /* rw while disabled */
     FIELD(CAM_RING_HI, ADDR, 0, 8)      /* bits 39:32 */
 REG32(CAM_RING_SIZE, 0x048)             /* rw while disabled, entries: power of two, 2 to 256 */
     FIELD(CAM_RING_SIZE, ENTRIES, 0, 9)
 REG32(CAM_HEAD, 0x04c)                  /* ro, index the engine takes (or has in flight) next */
     FIELD(CAM_HEAD, INDEX, 0, 8)
-REG32(CAM_TAIL, 0x050)                  /* rw, doorbell: first index not owned by the engine */
+REG32(CAM_TAIL, 0x050)                  /* rw, doorbell: first index not owned by the engine, < RING_SIZE */
     FIELD(CAM_TAIL, INDEX, 0, 8)
 /*
  * Take a queued descriptor back, or give it back after a RECALL. The answer
- * stands in RECALL_RESULT when the write returns. A withdrawn entry that
- * reaches the head is passed over without a frame and without write-back.
+ * stands in RECALL_RESULT when the write returns. When the engine looks for the
+ * next descriptor it passes over withdrawn entries at HEAD without a frame and
+ * without write-back; from then on they are no longer the engine's.
  */
 REG32(CAM_RECALL, 0x054)                /* wo */
     FIELD(CAM_RECALL, INDEX, 0, 8)
@@ -108,7 +116,7 @@ REG32(CAM_SRC_SIZE, 0x064)              /* ro, pixels; 0 while unknown or none *
     FIELD(CAM_SRC_SIZE, WIDTH, 0, 16)
     FIELD(CAM_SRC_SIZE, HEIGHT, 16, 16)
 REG32(CAM_SRC_INTERVAL, 0x068)          /* ro, native ns per frame; 0 while unknown */
-REG32(CAM_SRC_COLOR, 0x06c)             /* ro, colorimetry of what NV12 frames carry */
+REG32(CAM_SRC_COLOR, 0x06c)             /* ro, colorimetry of the sensor's NV12; the pattern is BT601, limited range */
     FIELD(CAM_SRC_COLOR, ENCODING, 0, 2)
 #define BATON_COLOR_BT601  0
 #define BATON_COLOR_BT709  1
@@ -128,17 +136,17 @@ REG32(CAM_FRAMES, 0x080)                /* ro, frames completed without error */
 REG32(CAM_DROPS, 0x084)                 /* ro */
 REG32(CAM_OVERRUNS, 0x088)              /* ro */
 REG32(CAM_ERRORS, 0x08c)                /* ro, frames failed for any other reason */
-REG32(CAM_BYTES_LO, 0x090)              /* ro, pixel bytes written to the bus */
+REG32(CAM_BYTES_LO, 0x090)              /* ro, pixel bytes written to the bus, those of failed frames too */
 REG32(CAM_BYTES_HI, 0x094)              /* ro */
 REG32(CAM_TIME_LO, 0x098)               /* ro, ns, the clock of frame timestamps */
 REG32(CAM_TIME_HI, 0x09c)               /* ro */
 
 /* The first error since ERR_STATUS was last written */
-REG32(CAM_ERR_STATUS, 0x0a0)            /* any write clears it */
+REG32(CAM_ERR_STATUS, 0x0a0)            /* any write clears it and ERR_ADDR */
     FIELD(CAM_ERR_STATUS, CODE, 0, 4)   /* BATON_CAMERA_DESC_* status, 0: none */
     FIELD(CAM_ERR_STATUS, PLANE, 4, 1)
-    FIELD(CAM_ERR_STATUS, INDEX, 8, 8)  /* ring index */
-REG32(CAM_ERR_ADDR_LO, 0x0a4)           /* ro, offending bus address */
+    FIELD(CAM_ERR_STATUS, INDEX, 8, 8)  /* HEAD at that time */
+REG32(CAM_ERR_ADDR_LO, 0x0a4)           /* ro, see the status codes */
 REG32(CAM_ERR_ADDR_HI, 0x0a8)           /* ro */
 
 /*
@@ -157,20 +165,24 @@ REG32(CAM_ERR_ADDR_HI, 0x0a8)           /* ro */
 #define BATON_CAMERA_DESC_SEQUENCE   0x24 /* u32, frame time since ENABLE; drops leave gaps */
 #define BATON_CAMERA_DESC_TIMESTAMP  0x28 /* u64, ns, frame start */
 #define BATON_CAMERA_DESC_HASH       0x30 /* u64, 0 unless CTRL.HASH and DONE */
-#define BATON_CAMERA_DESC_ERR_ADDR   0x38 /* u64, bus address for BUS_ERROR */
-/* Values of DESC_STATUS and ERR_STATUS.CODE */
+#define BATON_CAMERA_DESC_ERR_ADDR   0x38 /* u64, see the status codes; else 0 */
+/* Values of DESC_STATUS and ERR_STATUS.CODE, with what ERR_ADDR means */
 #define BATON_CAMERA_DESC_PENDING    0  /* as the driver leaves it */
 #define BATON_CAMERA_DESC_DONE       1
 #define BATON_CAMERA_DESC_OVERRUN    2
-#define BATON_CAMERA_DESC_BUS_ERROR  3
-#define BATON_CAMERA_DESC_BAD_DESC   4  /* reserved bits, count 0, misaligned list */
-#define BATON_CAMERA_DESC_BAD_SEGMENT 5 /* misaligned or zero-length piece, address wraps */
-#define BATON_CAMERA_DESC_SHORT_LIST 6  /* pieces end before the frame does */
+#define BATON_CAMERA_DESC_BUS_ERROR  3  /* first bus address that did not answer: pixels or list */
+#define BATON_CAMERA_DESC_BAD_DESC   4  /* the descriptor: reserved bits, count 0, misaligned list */
+#define BATON_CAMERA_DESC_BAD_SEGMENT 5 /* the list entry: misaligned, reserved bits, length 0, wraps at 2^64 */
+#define BATON_CAMERA_DESC_SHORT_LIST 6  /* end of the list, which comes before the frame's */
 #define BATON_CAMERA_DESC_SOURCE     7  /* sensor delivered no complete frame */
-#define BATON_CAMERA_DESC_BAD_CONFIG 8  /* ERR_STATUS only: refused register value */
-#define BATON_CAMERA_DESC_RING_ERROR 9  /* ERR_STATUS only: ring not accessible, HALTED */
+#define BATON_CAMERA_DESC_BAD_CONFIG 8  /* ERR_STATUS only: offset of the register that was refused */
+#define BATON_CAMERA_DESC_RING_ERROR 9  /* ERR_STATUS only: bus address in the ring, not accessible, HALTED */
 
-/* Segment list entry, 16 bytes. Address and length are multiples of 4096. */
+/*
+ * Segment list entry, 16 bytes. Address and length are multiples of 4096. The
+ * engine reads entries as it needs them, up to 64 at a time, and ignores those
+ * behind the end of the frame.
+ */
 #define BATON_CAMERA_SEG_SIZE   16
 #define BATON_CAMERA_SEG_ADDR   0x00    /* u64 */
 #define BATON_CAMERA_SEG_LENGTH 0x08    /* u32 */

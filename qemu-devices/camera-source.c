@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Baton camera: which sensor delivers the frame, and its lines in the format
+ * that the engine writes
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qapi/error.h"
+#include "baton-color.h"
+#include "camera.h"
+#include "trace.h"
+
+void camera_source_realize(BatonCameraState *s, Error **errp)
+{
+    CameraSource *src = &s->source;
+    bool is_live = qemu_chr_fe_backend_connected(&src->chr);
+
+    if (src->file && is_live) {
+        error_setg(errp, "%s: give either a file or a chardev, not both",
+                   camera_name(s));
+        return;
+    }
+    if (src->file) {
+        src->kind = BATON_CAMERA_SRC_CLIP;
+        camera_clip_open(src, errp);
+    } else if (is_live) {
+        src->kind = BATON_CAMERA_SRC_LIVE;
+        camera_live_open(s, errp);
+    }
+}
+
+void camera_source_set_state(BatonCameraState *s, uint32_t state)
+{
+    if (s->source.state != state) {
+        trace_baton_camera_source(camera_name(s), state);
+        s->source.state = state;
+        camera_raise(s, R_CAM_IRQ_STATUS_SOURCE_MASK);
+    }
+}
+
+void camera_source_restart(BatonCameraState *s)
+{
+    if (s->source.kind == BATON_CAMERA_SRC_CLIP) {
+        camera_source_set_state(s, BATON_CAMERA_SRC_OK);
+    }
+}
+
+static bool live_ready(BatonCameraState *s)
+{
+    const CameraSource *src = &s->source;
+
+    return src->live.fresh &&
+           src->front.format.width == CAMERA_FIELD(s, SIZE, WIDTH) &&
+           src->front.format.height == CAMERA_FIELD(s, SIZE, HEIGHT);
+}
+
+bool camera_source_ready(BatonCameraState *s, uint32_t sequence)
+{
+    if (camera_uses_pattern(s)) {
+        return true;
+    }
+    if (s->source.kind == BATON_CAMERA_SRC_LIVE) {
+        return live_ready(s);
+    }
+    if (!s->source.loop && sequence >= s->source.clip.num_frames) {
+        camera_source_set_state(s, BATON_CAMERA_SRC_END);
+        return false;
+    }
+    return true;
+}
+
+bool camera_source_take(BatonCameraState *s, uint32_t sequence)
+{
+    CameraSource *src = &s->source;
+    bool complete = true;
+
+    if (camera_uses_pattern(s)) {
+        return true;
+    }
+    if (src->kind == BATON_CAMERA_SRC_CLIP) {
+        complete = camera_clip_read(src, sequence % src->clip.num_frames);
+        camera_source_set_state(s, complete ? BATON_CAMERA_SRC_OK
+                                            : BATON_CAMERA_SRC_TRUNCATED);
+    }
+    src->live.fresh = false;
+    src->front_busy = complete;
+    return complete;
+}
+
+void camera_source_release(BatonCameraState *s)
+{
+    if (s->source.front_busy) {
+        s->source.front_busy = false;
+        camera_live_release(s);
+    }
+}
+
+void camera_source_reload(BatonCameraState *s)
+{
+    if (s->frame.active && !s->frame.pattern) {
+        s->source.front_busy = true;
+        camera_clip_read(&s->source,
+                         s->frame.sequence % s->source.clip.num_frames);
+    }
+}
+
+static void interleave(uint8_t *cbcr, const uint8_t *cb, const uint8_t *cr,
+                       unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        stw_le_p(cbcr + 2 * i, cr[i] << 8 | cb[i]);
+    }
+}
+
+static void xrgb_to_rgb565(uint8_t *dst, const uint32_t *src, unsigned width)
+{
+    for (unsigned x = 0; x < width; x++) {
+        uint32_t p = src[x];
+
+        stw_le_p(dst + 2 * x,
+                 (p >> 8 & 0xf800) | (p >> 5 & 0x07e0) | (p >> 3 & 0x001f));
+    }
+}
+
+/* The two lines that share a line of chroma samples */
+static void convert_line_pair(BatonCameraState *s, unsigned y,
+                              uint8_t *plane0, uint8_t *plane1)
+{
+    const CameraBuffer *front = &s->source.front;
+    unsigned width = front->format.width;
+    size_t luma_bytes = (size_t)width * front->format.height;
+    const uint8_t *luma = front->data + (size_t)y * width;
+    const uint8_t *cb = front->data + luma_bytes + (size_t)y * width / 4;
+    const uint8_t *cr = cb + luma_bytes / 4;
+    unsigned line_bytes = camera_line_bytes(s, 0);
+    unsigned format = CAMERA_FIELD(s, FORMAT, PIXEL);
+    uint8_t cbcr[BATON_CAMERA_MAX_WIDTH];
+    uint32_t xrgb[BATON_CAMERA_MAX_WIDTH];
+
+    if (format == BATON_CAMERA_FORMAT_NV12) {
+        memcpy(plane0, luma, 2 * width);
+        interleave(plane1, cb, cr, width / 2);
+        return;
+    }
+
+    interleave(cbcr, cb, cr, width / 2);
+    for (int i = 0; i < 2; i++, luma += width, plane0 += line_bytes) {
+        baton_color_nv12_to_xrgb(xrgb, luma, cbcr, width,
+                                 front->format.encoding,
+                                 front->format.full_range);
+        if (format == BATON_CAMERA_FORMAT_RGB565) {
+            xrgb_to_rgb565(plane0, xrgb, width);
+        } else {
+            memcpy(plane0, xrgb, line_bytes);
+        }
+    }
+}
+
+void camera_source_lines(BatonCameraState *s, unsigned first, unsigned count,
+                         uint8_t *plane0, uint8_t *plane1)
+{
+    if (s->frame.pattern) {
+        camera_pattern_lines(s, first, count, plane0, plane1);
+        return;
+    }
+    for (unsigned y = first; y < first + count; y += 2) {
+        convert_line_pair(s, y, plane0, plane1);
+        plane0 += 2 * camera_line_bytes(s, 0);
+        plane1 += camera_line_bytes(s, 1);
+    }
+}
