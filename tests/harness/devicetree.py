@@ -3,18 +3,18 @@
 
 from pathlib import Path
 
-from libfdt import FdtException, FdtRo
+from libfdt import QUIET_NOTFOUND, FdtException, FdtRo
 
 
 def _subnodes(fdt: FdtRo, parent: int):
-    node = fdt.first_subnode(parent, [-1])
+    node = fdt.first_subnode(parent, QUIET_NOTFOUND)
     while node >= 0:
         yield node
-        node = fdt.next_subnode(node, [-1])
+        node = fdt.next_subnode(node, QUIET_NOTFOUND)
 
 
 def _is_type(fdt: FdtRo, node: int, device_type: str) -> bool:
-    prop = fdt.getprop(node, "device_type", [-1])
+    prop = fdt.getprop(node, "device_type", QUIET_NOTFOUND)
     return not isinstance(prop, int) and prop.as_str() == device_type
 
 
