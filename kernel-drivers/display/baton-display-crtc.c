@@ -18,6 +18,9 @@
 /* Slowest refresh with VRR when the monitor does not name one */
 #define BATON_DISPLAY_VRR_MIN_HZ 24
 
+#define BATON_DISPLAY_TIME_ERROR_NS (20 * NSEC_PER_USEC)
+#define BATON_DISPLAY_TIME_TRIES 5
+
 static enum drm_mode_status
 baton_display_crtc_mode_valid(struct drm_crtc *crtc,
 			      const struct drm_display_mode *mode)
@@ -241,15 +244,19 @@ static const struct drm_crtc_helper_funcs baton_display_crtc_helper_funcs = {
  */
 ktime_t baton_display_vblank_time(struct baton_display *bd, int *error_ns)
 {
+	unsigned int tries = BATON_DISPLAY_TIME_TRIES;
 	ktime_t before, after;
 	u64 age_ns;
 
-	before = ktime_get();
-	age_ns = baton_display_read64(bd, A_DISP_TIME_LO);
-	after = ktime_get();
-	age_ns -= baton_display_read64(bd, A_DISP_VBLANK_TIME_LO);
+	/* The two clocks are read one after the other: not too far apart */
+	do {
+		before = ktime_get();
+		age_ns = baton_display_read64(bd, A_DISP_TIME_LO);
+		after = ktime_get();
+		*error_ns = ktime_to_ns(ktime_sub(after, before));
+	} while (*error_ns > BATON_DISPLAY_TIME_ERROR_NS && --tries);
 
-	*error_ns = ktime_to_ns(ktime_sub(after, before));
+	age_ns -= baton_display_read64(bd, A_DISP_VBLANK_TIME_LO);
 	return ktime_sub_ns(before, age_ns);
 }
 
