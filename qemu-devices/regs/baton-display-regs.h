@@ -52,7 +52,7 @@ REG32(DISP_IRQ_STATUS, 0x014)           /* w1c */
     FIELD(DISP_IRQ_STATUS, CONFIG_ERROR, 5, 1) /* a register value was refused */
 REG32(DISP_IRQ_ENABLE, 0x018)           /* rw, same layout as IRQ_STATUS */
 REG32(DISP_COMMIT, 0x01c)               /* wo */
-    FIELD(DISP_COMMIT, GO, 0, 1)        /* 1: latch at next vblank; with RUNNING 0, at once; 0: withdraw a commit that waits */
+    FIELD(DISP_COMMIT, GO, 0, 1)        /* 1: latch at next vblank, with RUNNING 0 at once; 0: withdraw */
 
 /*
  * Timing. Writable while CTRL.ENABLE is 0; a write while it is 1 changes
@@ -90,7 +90,7 @@ REG32(DISP_DONE_CRC, 0x05c)             /* ro, its CRC-32 */
 REG32(DISP_BYTES_LO, 0x060)             /* ro, pixel bytes read from the bus since reset */
 REG32(DISP_BYTES_HI, 0x064)             /* ro */
 REG32(DISP_UNDERRUNS, 0x068)            /* ro, frames with an underrun since reset */
-REG32(DISP_ERRORS, 0x06c)               /* ro, since reset: frames with a bus error, refused planes and writes */
+REG32(DISP_ERRORS, 0x06c)               /* ro, since reset: frames with a bus error, refusals */
 
 /* The first error since ERR_STATUS was last written */
 REG32(DISP_ERR_STATUS, 0x070)           /* any write clears it */
@@ -109,7 +109,8 @@ REG32(DISP_ERR_ADDR, 0x074)             /* ro, BUS, ALIGN: bus address; TIMING, 
 /*
  * Planes, all latched: 0 primary, 1 overlay, 2 cursor, blended in this order.
  * A plane that is illegal when it is latched (or, latched while RUNNING is 0,
- * when ENABLE is set) raises CONFIG_ERROR and is not shown. No scaling: SIZE is the size in memory and on the screen.
+ * when ENABLE is set) raises CONFIG_ERROR and is not shown. No scaling: SIZE is
+ * the size in memory and on the screen.
  */
 #define BATON_DISPLAY_PLANES 3
 #define BATON_DISPLAY_PRIMARY 0
