@@ -150,12 +150,25 @@ static void baton_display_crtc_atomic_begin(struct drm_crtc *crtc,
 	drm_dev_exit(idx);
 }
 
+static void baton_display_crtc_set_vrr(struct drm_crtc *crtc,
+				       struct drm_atomic_state *state)
+{
+	struct drm_crtc_state *old = drm_atomic_get_old_crtc_state(state, crtc);
+	struct drm_crtc_state *new = drm_atomic_get_new_crtc_state(state, crtc);
+	struct baton_display *bd = to_baton_display(crtc->dev);
+	u32 caps = baton_display_read(bd, A_DISP_CAPS);
+
+	if (!FIELD_EX32(caps, DISP_CAPS, VRR))
+		return;
+	if (drm_atomic_crtc_needs_modeset(new) ||
+	    old->vrr_enabled != new->vrr_enabled)
+		baton_display_set_ctrl(bd, R_DISP_CTRL_VRR_MASK,
+				       new->vrr_enabled);
+}
+
 static void baton_display_crtc_commit(struct drm_crtc *crtc)
 {
 	struct baton_display *bd = to_baton_display(crtc->dev);
-
-	baton_display_set_ctrl(bd, R_DISP_CTRL_VRR_MASK,
-			       crtc->state->vrr_enabled);
 
 	spin_lock_irq(&crtc->dev->event_lock);
 	if (crtc->state->event) {
@@ -173,6 +186,7 @@ static void baton_display_crtc_atomic_flush(struct drm_crtc *crtc,
 	int idx;
 
 	if (drm_dev_enter(crtc->dev, &idx)) {
+		baton_display_crtc_set_vrr(crtc, state);
 		baton_display_crtc_commit(crtc);
 		drm_dev_exit(idx);
 		return;
@@ -267,11 +281,8 @@ ktime_t baton_display_vblank_time(struct baton_display *bd, int *error_ns)
 
 static int baton_display_crtc_enable_vblank(struct drm_crtc *crtc)
 {
-	struct baton_display *bd = to_baton_display(crtc->dev);
-
-	baton_display_write(bd, A_DISP_IRQ_STATUS,
-			    R_DISP_IRQ_STATUS_VBLANK_MASK);
-	baton_display_enable_irqs(bd, R_DISP_IRQ_STATUS_VBLANK_MASK, true);
+	baton_display_enable_irqs(to_baton_display(crtc->dev),
+				  R_DISP_IRQ_STATUS_VBLANK_MASK, true);
 
 	return 0;
 }

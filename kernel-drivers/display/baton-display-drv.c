@@ -46,13 +46,18 @@ u64 baton_display_read64(struct baton_display *bd, u32 reg_lo)
 	return value;
 }
 
-static void baton_display_update_bits(struct baton_display *bd, u32 reg,
-				      u32 mask, bool set)
+static void baton_display_update_irqs(struct baton_display *bd, u32 mask,
+				      bool enable)
 {
-	u32 value = baton_display_read(bd, reg);
+	u32 enabled = baton_display_read(bd, A_DISP_IRQ_ENABLE);
 
 	lockdep_assert_held(&bd->lock);
-	baton_display_write(bd, reg, set ? value | mask : value & ~mask);
+
+	/* What happened while nobody wanted to know is not news */
+	if (enable)
+		baton_display_write(bd, A_DISP_IRQ_STATUS, mask & ~enabled);
+	baton_display_write(bd, A_DISP_IRQ_ENABLE,
+			    enable ? enabled | mask : enabled & ~mask);
 }
 
 /**
@@ -66,7 +71,7 @@ void baton_display_enable_irqs(struct baton_display *bd, u32 mask, bool enable)
 	unsigned long flags;
 
 	spin_lock_irqsave(&bd->lock, flags);
-	baton_display_update_bits(bd, A_DISP_IRQ_ENABLE, mask, enable);
+	baton_display_update_irqs(bd, mask, enable);
 	spin_unlock_irqrestore(&bd->lock, flags);
 }
 
@@ -84,10 +89,10 @@ void baton_display_set_ctrl(struct baton_display *bd, u32 mask, bool set)
 	u32 ctrl;
 
 	spin_lock_irqsave(&bd->lock, flags);
-	baton_display_update_bits(bd, A_DISP_CTRL, mask, set);
 	ctrl = baton_display_read(bd, A_DISP_CTRL);
-	baton_display_update_bits(bd, A_DISP_IRQ_ENABLE,
-				  R_DISP_IRQ_STATUS_FRAME_DONE_MASK,
+	ctrl = set ? ctrl | mask : ctrl & ~mask;
+	baton_display_write(bd, A_DISP_CTRL, ctrl);
+	baton_display_update_irqs(bd, R_DISP_IRQ_STATUS_FRAME_DONE_MASK,
 				  ctrl & (R_DISP_CTRL_HASH_MASK |
 					  R_DISP_CTRL_CRC_MASK));
 	spin_unlock_irqrestore(&bd->lock, flags);
