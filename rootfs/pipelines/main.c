@@ -265,6 +265,17 @@ static void set_up(struct run *run)
 	buffers_share(&run->buffers, options, &image, run->source, &run->display);
 }
 
+/* Keeps the last picture on the screen. */
+static void hold_picture(const struct run *run)
+{
+	struct pollfd signals = { .fd = run->signals, .events = POLLIN };
+
+	puts("holding the last picture until SIGINT");
+	fflush(stdout);
+	while (poll(&signals, 1, -1) < 0 && errno == EINTR)
+		;
+}
+
 static int stream(struct run *run)
 {
 	int error = 0;
@@ -277,6 +288,8 @@ static int stream(struct run *run)
 	/* The last picture's hash is known when it was read to its end. */
 	display_wait_vblanks(&run->display, 2);
 	trace_close(&run->trace, &run->report);
+	if (run->options->hold && !error && !run->interrupted)
+		hold_picture(run);
 	run->source->stop(run->source);
 	return error;
 }

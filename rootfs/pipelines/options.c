@@ -43,6 +43,7 @@ static const char help[] =
 "                         variable refresh\n"
 "Run:\n"
 "  --frames N             end after N frames; 0, the default: on SIGINT\n"
+"  --hold                 keep the last of N frames on the screen until SIGINT\n"
 "  --timeout SECONDS      fail when no frame comes for so long; default 10,\n"
 "                         0 waits for ever\n"
 "  --hash                 have both engines hash what they transfer, and report\n"
@@ -57,7 +58,7 @@ enum {
 	OPT_CAMERA = 1, OPT_CARD, OPT_ALLOCATOR, OPT_BUFFERS, OPT_COPY,
 	OPT_PROCESSES, OPT_SIZE, OPT_FORMAT, OPT_MODE, OPT_PLANE, OPT_FPS,
 	OPT_PATTERN, OPT_FREE_RUNNING, OPT_FRAMES, OPT_TIMEOUT, OPT_HASH,
-	OPT_JSON, OPT_HELP,
+	OPT_JSON, OPT_HOLD, OPT_HELP,
 };
 
 static const struct option long_options[] = {
@@ -78,6 +79,7 @@ static const struct option long_options[] = {
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "hash", no_argument, NULL, OPT_HASH },
 	{ "json", required_argument, NULL, OPT_JSON },
+	{ "hold", no_argument, NULL, OPT_HOLD },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ }
 };
@@ -203,6 +205,9 @@ static void parse_option(struct options *o, int option, const char *value)
 		break;
 	case OPT_HASH:
 		o->hash = true;
+		break;
+	case OPT_HOLD:
+		o->hold = true;
 		break;
 	case OPT_JSON:
 		o->json = value;

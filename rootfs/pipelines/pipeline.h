@@ -51,6 +51,7 @@ struct options {
 	int pattern;			/* -1: what the camera is set to */
 	bool overlay;
 	bool hash;
+	bool hold;			/* the last picture, until a signal */
 	unsigned int timeout;		/* seconds without a frame, 0: no limit */
 	const char *json;		/* NULL: none, "-": standard output */
 };
