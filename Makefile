@@ -26,9 +26,9 @@ export BATON_CACHE JOBS
 
 help: ## List the targets
 	@echo "Targets:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Variables (make TARGET NAME=value):"
-	@sed -n '/^# Variables:/,/^$$/s/^#   /  /p' Makefile
+	@sed -n 's/^#   \([A-Z]\)/  \1/p' $(MAKEFILE_LIST)
 
 setup: build/.packages build/venv/.ready ## Install Debian packages and build/venv
 

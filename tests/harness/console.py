@@ -17,7 +17,8 @@ _SPLAT = re.compile(
     r"INFO: (?:task .* blocked|possible|suspicious|trying to register|rcu|NMI)|"
     r"rcu: INFO: |KASAN|KCSAN|KFENCE|UBSAN|DMA-API: |refcount_t: |kmemleak: \d+ new|"
     r"sleeping function called|scheduling while atomic|list_(?:add|del) corruption|"
-    r"Freeing alive|stack-protector|unbalanced ")
+    r"Freeing alive|stack-protector|unbalanced "
+)
 _PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 _END_TRACE = re.compile(r"---\[ end (?:trace|Kernel panic)")
 _SPLAT_LINES = 60
@@ -81,7 +82,7 @@ class Console:
         """Type TEXT."""
         self._sock.sendall(text.encode())
 
-    def wait(self, pattern: str, start: int = 0, stall: float = STALL) -> re.Match:
+    def wait(self, pattern: str, start: int = 0, stall: float | None = STALL) -> re.Match:
         """Wait for a regular expression in what was printed after line START."""
         regex = re.compile(pattern, re.MULTILINE)
         found: list[re.Match] = []

@@ -26,7 +26,7 @@ def machine_size(dtb: Path) -> tuple[int, int]:
         for node in _subnodes(fdt, 0):
             if _is_type(fdt, node, "memory"):
                 cells = fdt.getprop(node, "reg")
-                words = [int.from_bytes(cells[i:i + 8], "big") for i in range(0, len(cells), 8)]
+                words = [int.from_bytes(cells[i : i + 8], "big") for i in range(0, len(cells), 8)]
                 memory += sum(words[1::2])
         cpus = sum(_is_type(fdt, n, "cpu") for n in _subnodes(fdt, fdt.path_offset("/cpus")))
     except FdtException as err:

@@ -58,15 +58,18 @@ class EventLoop:
         """Make all waits, now and later, raise ERROR. For use by `received`."""
         self._error = self._error or error
 
-    def wait(self, done: Callable[[], bool], what: str, stall: float = STALL) -> None:
-        """Wait until DONE, as long as the guest says something every STALL seconds."""
+    def wait(self, done: Callable[[], bool], what: str, stall: float | None = STALL) -> None:
+        """Wait until DONE, as long as the guest says something every STALL seconds.
+
+        None: it may be silent for ever.
+        """
         with self._changed:
             self._progress = time.monotonic()
             while not done():
                 if self._error:
                     raise self._error
-                left = self._progress + stall - time.monotonic()
-                if left <= 0:
+                left = None if stall is None else self._progress + stall - time.monotonic()
+                if left is not None and left <= 0:
                     raise GuestError(f"nothing heard for {stall:g} s while waiting for {what}")
                 self._changed.wait(left)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A booted guest: console, agent and QMP in one object.
 
-    with Guest(GuestConfig(dtb="baton-dual")) as guest:
-        assert guest.run("uname -m").stdout == "aarch64\\n"
+with Guest(GuestConfig(dtb="baton-dual")) as guest:
+    assert guest.run("uname -m").stdout == "aarch64\\n"
 """
 
 import contextlib
@@ -40,19 +40,32 @@ class GuestConfig:
     def boot_args(self) -> list[str]:
         """The part of QEMU's command line that the interactive targets share."""
         append = f"{KERNEL_ARGS} {self.kernel_args}".rstrip()
-        return [*machine_args(paths.dtb(self.dtb), self.machine),
-                "-accel", self.accel, "-nodefaults", "-no-reboot",
-                "-kernel", str(paths.built(self.kernel, "kernel")),
-                "-initrd", str(paths.built(self.initramfs, "rootfs")),
-                "-append", append, *self.qemu_args]
+        return [
+            *machine_args(paths.dtb(self.dtb), self.machine),
+            "-accel",
+            self.accel,
+            "-nodefaults",
+            "-no-reboot",
+            "-kernel",
+            str(paths.built(self.kernel, "kernel")),
+            "-initrd",
+            str(paths.built(self.initramfs, "rootfs")),
+            "-append",
+            append,
+            *self.qemu_args,
+        ]
 
     def make_args(self) -> str:
         """The variables with which `make run` boots the same guest."""
         machine = ("-M", self.machine) if self.machine else ()
-        variables = {"DTB": self.dtb, "KERNEL_ARGS": self.kernel_args,
-                     "QEMU_ARGS": shlex.join([*machine, *self.qemu_args])}
-        return " ".join(f"{name}={shlex.quote(value)}"
-                        for name, value in variables.items() if value)
+        variables = {
+            "DTB": self.dtb,
+            "KERNEL_ARGS": self.kernel_args,
+            "QEMU_ARGS": shlex.join([*machine, *self.qemu_args]),
+        }
+        return " ".join(
+            f"{name}={shlex.quote(value)}" for name, value in variables.items() if value
+        )
 
 
 class Guest:
@@ -65,13 +78,19 @@ class Guest:
         self._loop = EventLoop()
         self._marks = itertools.count(1)
         self._taint_declared = 0
-        self.process = QemuProcess([*config.boot_args(), "-display", display],
-                                   directory / "qemu.log")
+        self.process = QemuProcess(
+            [*config.boot_args(), "-display", display], directory / "qemu.log"
+        )
         console, chardev = self.process.channel("console")
         self.process.args += [*chardev, "-serial", "chardev:console"]
         agent, chardev = self.process.channel("agent")
-        self.process.args += [*chardev, "-device", "virtio-serial-device",
-                              "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"]
+        self.process.args += [
+            *chardev,
+            "-device",
+            "virtio-serial-device",
+            "-device",
+            f"virtserialport,chardev=agent,name={AGENT_PORT}",
+        ]
         self._sockets = [console, agent]
         for sock in self._sockets:
             sock.settimeout(STALL)
@@ -88,19 +107,15 @@ class Guest:
             raise
         return self
 
-    def __exit__(self, kind, *_) -> None:
-        try:
-            if kind is None:
-                self.check()
-        finally:
-            self.close()
+    def __exit__(self, *_) -> None:
+        self.close()
 
     def start(self) -> None:
         self._loop.start()
         self.process.start()
         self.qmp = self.process.qmp
 
-    def wait_ready(self, stall: float = STALL) -> None:
+    def wait_ready(self, stall: float | None = STALL) -> None:
         self.agent.hello()
         try:
             self.agent.wait(lambda: self.agent.ready, "the agent", stall)
@@ -109,19 +124,30 @@ class Guest:
                 raise self.process.died("ended during boot") from None
             raise
 
-    def spawn(self, command: str | Sequence[str], env: Mapping[str, str] | None = None,
-              stdin: bool = False, **sinks: Callable[[bytes], object]) -> Command:
+    def spawn(
+        self,
+        command: str | Sequence[str],
+        env: Mapping[str, str] | None = None,
+        stdin: bool = False,
+        **sinks: Callable[[bytes], object],
+    ) -> Command:
         """Start a shell line, or a program with arguments, as root."""
         argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
         return self.agent.run(argv, env, stdin, **sinks)
 
-    def run(self, command: str | Sequence[str], check: bool = True, stall: float = STALL,
-            env: Mapping[str, str] | None = None) -> Result:
+    def run(
+        self,
+        command: str | Sequence[str],
+        check: bool = True,
+        stall: float | None = STALL,
+        env: Mapping[str, str] | None = None,
+    ) -> Result:
         """Run to the end. With CHECK a status other than 0 is an AssertionError."""
         result = self.spawn(command, env).wait(stall)
         if check and result.status:
-            raise AssertionError(f"'{command}' in the guest: status {result.status}\n"
-                                 f"{result.stdout}{result.stderr}")
+            raise AssertionError(
+                f"'{command}' in the guest: status {result.status}\n{result.stdout}{result.stderr}"
+            )
         return result
 
     def put(self, source: Path | bytes, target: str, mode: int = 0o644) -> None:
@@ -130,7 +156,7 @@ class Guest:
         script = f'cat >"$0.part" && chmod {mode:o} "$0.part" && mv "$0.part" "$0"'
         command = self.spawn(["/bin/sh", "-c", script, target], stdin=True)
         for at in range(0, len(data), 65536):
-            command.send(data[at:at + 65536])
+            command.send(data[at : at + 65536])
         command.send(b"")
         if result := command.wait().status:
             raise AssertionError(f"cannot write {target}: status {result}: {command.stderr}")
@@ -174,12 +200,12 @@ class Guest:
         """What display DISPLAY shows; PNG or PPM by the suffix of PATH."""
         self.qmp.screendump(path.resolve(), f"display{display}")
 
-    def power_off(self, stall: float = STALL) -> None:
+    def power_off(self, stall: float | None = STALL) -> None:
         """Press the power key and wait for QEMU to end."""
         self.qmp.cmd("system_powerdown")
         self.wait_end(stall)
 
-    def wait_end(self, stall: float = STALL) -> int:
+    def wait_end(self, stall: float | None = STALL) -> int:
         """Wait until the guest has powered off or rebooted; QEMU's exit status."""
         self._loop.wait(lambda: self.console.closed, "the guest's end", stall)
         return self.process.wait()
@@ -188,7 +214,8 @@ class Guest:
         """Leave screenshots and the way back in next to the logs. Never raises."""
         if hasattr(self.process, "command"):
             (self.dir / "again.txt").write_text(
-                f"make shell {self.config.make_args()}\n\n{shlex.join(self.process.command)}\n")
+                f"make shell {self.config.make_args()}\n\n{shlex.join(self.process.command)}\n"
+            )
         with contextlib.suppress(Exception):  # ends at the first display that does not exist
             for display in itertools.count():
                 self.screendump(self.dir / f"screenshot{display or ''}.png", display)

@@ -47,6 +47,7 @@ def boot(request: pytest.FixtureRequest, artifacts: Path) -> Iterator[Callable[.
     """Boot guests: boot(dtb="baton-dual", kernel_args="..."), as in GuestConfig."""
     guests = request.node.stash.setdefault(_GUESTS, [])
     with ExitStack() as stack:
+
         def start(**config) -> Guest:
             directory = artifacts / f"guest{len(guests)}" if guests else artifacts
             guest = Guest(GuestConfig(**config), directory)

@@ -59,8 +59,13 @@ class QemuProcess:
         try:
             with self.log.open("wb") as log:
                 self._process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    pass_fds=[fd.fileno() for fd in self._fds], preexec_fn=_die_with_parent)
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[fd.fileno() for fd in self._fds],
+                    preexec_fn=_die_with_parent,
+                )
         except OSError as err:
             raise InfrastructureError(f"cannot start {command[0]}: {err}") from err
         finally:
@@ -77,8 +82,10 @@ class QemuProcess:
         status = self.wait()
         text = self.log.read_text(errors="replace").strip()
         kind = InfrastructureError if _HOST_TROUBLE.search(text) else QemuError
-        return kind(f"QEMU {what} (status {status}): {text[-2000:] or 'no message'}\n"
-                    f"command: {shlex.join(self.command)}")
+        return kind(
+            f"QEMU {what} (status {status}): {text[-2000:] or 'no message'}\n"
+            f"command: {shlex.join(self.command)}"
+        )
 
     @property
     def pid(self) -> int:
@@ -122,8 +129,14 @@ def refusal(args: Sequence[str | Path], timeout: float = 60) -> tuple[int, str]:
     """Run QEMU with ARGS that it must refuse: its (exit status, message)."""
     command = [str(qemu_binary()), *(str(arg) for arg in args)]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=timeout, preexec_fn=_die_with_parent)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            preexec_fn=_die_with_parent,
+        )
     except subprocess.TimeoutExpired:
         raise QemuError(f"QEMU accepted: {shlex.join(command)}") from None
     return done.returncode, done.stderr.strip()

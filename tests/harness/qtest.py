@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The machine without CPUs: registers, memory and time under the test's control.
 
-    with QtestMachine() as m:
-        m.writel(CAMERA0 + regs.CAM_CTRL, regs.CAM_CTRL.ENABLE)
-        m.clock_step(1_000_000)
+with QtestMachine() as m:
+    m.writel(CAMERA0 + regs.CAM_CTRL, regs.CAM_CTRL.ENABLE)
+    m.clock_step(1_000_000)
 """
 
 import tempfile
@@ -25,8 +25,16 @@ _READ_CHUNK = 1 << 20
 def machine_args(dtb: Path, options: str = "") -> list[str]:
     """-M, -dtb, -m and -smp for a device tree; OPTIONS are machine properties."""
     memory, cpus = machine_size(dtb)
-    return ["-M", "baton" + (f",{options}" if options else ""), "-dtb", str(dtb),
-            "-m", f"{memory >> 20}M", "-smp", str(cpus)]
+    return [
+        "-M",
+        "baton" + (f",{options}" if options else ""),
+        "-dtb",
+        str(dtb),
+        "-m",
+        f"{memory >> 20}M",
+        "-smp",
+        str(cpus),
+    ]
 
 
 @dataclass(frozen=True)
@@ -40,18 +48,34 @@ class Snapshot:
 class QtestMachine:
     """DTB: name of a tree in dts/ or a path. MACHINE: properties, "camera0-file=x.y4m"."""
 
-    def __init__(self, dtb: str | Path = "baton", machine: str = "",
-                 args: Sequence[str | Path] = (), incoming: Snapshot | None = None,
-                 log: Path | None = None, timeout: float = 60):
+    def __init__(
+        self,
+        dtb: str | Path = "baton",
+        machine: str = "",
+        args: Sequence[str | Path] = (),
+        incoming: Snapshot | None = None,
+        log: Path | None = None,
+        timeout: float = 60,
+    ):
         self._tmp = tempfile.TemporaryDirectory(prefix="baton-qtest-")
         self.dir = Path(self._tmp.name)
         self._incoming = incoming
         self._irqs: dict[int, bool] = {}
         path = dtb if isinstance(dtb, Path) else built_dtb(dtb)
         self.process = QemuProcess(
-            [*machine_args(path, machine), "-accel", "qtest", "-display", "none", "-nodefaults",
-             *args, *(["-incoming", "defer"] if incoming else [])],
-            log or self.dir / "qemu.log", timeout)
+            [
+                *machine_args(path, machine),
+                "-accel",
+                "qtest",
+                "-display",
+                "none",
+                "-nodefaults",
+                *args,
+                *(["-incoming", "defer"] if incoming else []),
+            ],
+            log or self.dir / "qemu.log",
+            timeout,
+        )
         self._sock, chardev = self.process.channel("qtest")
         self.process.args += [*chardev, "-qtest", "chardev:qtest", "-qtest-log", "none"]
 
@@ -134,7 +158,7 @@ class QtestMachine:
 
     def write(self, addr: int, data: bytes) -> None:
         for at in range(0, len(data), _WRITE_CHUNK):
-            chunk = data[at:at + _WRITE_CHUNK]
+            chunk = data[at : at + _WRITE_CHUNK]
             self.command(f"b64write {addr + at:#x} {len(chunk):#x} {b64encode(chunk).decode()}")
 
     def memset(self, addr: int, size: int, value: int) -> None:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The shared register headers as Python objects.
 
-    from harness.regs import regs
-    regs.CAM_CTRL                       # 0x00c, an int: the offset
-    regs.CAM_CTRL.ENABLE                # 0x1, an int: the mask
-    regs.CAM_SIZE.HEIGHT.put(1080)      # 1080 << 16
-    regs.CAM_SIZE.HEIGHT.get(value)
-    regs.CAM_CTRL.access                # ro, rw, w1c, wo or "any write", from the comment
-    regs.BATON_CAMERA_FORMAT_NV12       # 2
+from harness.regs import regs
+regs.CAM_CTRL                       # 0x00c, an int: the offset
+regs.CAM_CTRL.ENABLE                # 0x1, an int: the mask
+regs.CAM_SIZE.HEIGHT.put(1080)      # 1080 << 16
+regs.CAM_SIZE.HEIGHT.get(value)
+regs.CAM_CTRL.access                # ro, rw, w1c, wo or "any write", from the comment
+regs.BATON_CAMERA_FORMAT_NV12       # 2
 """
 
 import re

@@ -37,30 +37,36 @@ def console(tmp_path):
     ours.close()
 
 
-@pytest.mark.parametrize("line", [
-    "WARNING: possible circular locking dependency detected",
-    "BUG: KASAN: slab-out-of-bounds in camera_irq+0x10/0x20",
-    "BUG: sleeping function called from invalid context at mm/slab.h:1",
-    "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000000",
-    "Internal error: Oops: 0000000096000004 [#1] SMP",
-    "INFO: task kworker/0:1:10 blocked for more than 61 seconds.",
-    "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:",
-    "UBSAN: array-index-out-of-bounds in drivers/x.c:1:2",
-    "DMA-API: baton-camera 30000000.camera: cacheline tracking EEXIST",
-    "refcount_t: underflow; use-after-free.",
-    "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
-    "KASAN: null-ptr-deref in range",
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WARNING: possible circular locking dependency detected",
+        "BUG: KASAN: slab-out-of-bounds in camera_irq+0x10/0x20",
+        "BUG: sleeping function called from invalid context at mm/slab.h:1",
+        "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000000",
+        "Internal error: Oops: 0000000096000004 [#1] SMP",
+        "INFO: task kworker/0:1:10 blocked for more than 61 seconds.",
+        "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:",
+        "UBSAN: array-index-out-of-bounds in drivers/x.c:1:2",
+        "DMA-API: baton-camera 30000000.camera: cacheline tracking EEXIST",
+        "refcount_t: underflow; use-after-free.",
+        "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+        "KASAN: null-ptr-deref in range",
+    ],
+)
 def test_splats(console, line):
     (splat,) = console(f"[    0.100000] {line}\r\n").undeclared()
     assert line in splat.text
 
 
-@pytest.mark.parametrize("line", [
-    "[    0.100000] baton-camera 30000000.camera: bus error at 0x10",
-    "[    0.100000] No soft lockup detected",
-    "WARNING: said by a program",
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[    0.100000] baton-camera 30000000.camera: bus error at 0x10",
+        "[    0.100000] No soft lockup detected",
+        "WARNING: said by a program",
+    ],
+)
 def test_ordinary_lines(console, line):
     assert not console(line + "\n").splats
 

@@ -29,8 +29,9 @@ def outcome(pytester: pytest.Pytester):
     def run(source: str) -> tuple[Counter, pytest.RunResult]:
         pytester.makepyfile(source)
         counter = Counter()
-        saved = {name: sys.modules.pop(name) for name in list(sys.modules)
-                 if name.startswith("harness")}
+        saved = {
+            name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("harness")
+        }
         try:
             result = pytester.inline_run("-p", "no:cacheprovider", plugins=[counter])
         finally:
@@ -40,15 +41,18 @@ def outcome(pytester: pytest.Pytester):
     return run
 
 
-@pytest.mark.parametrize(("body", "line"), [
-    ("assert True", "1 passed, 0 failed"),
-    ("assert False", "0 passed, 1 failed"),
-    ("raise GuestError('splat')", "0 passed, 1 failed"),
-    ("raise QemuError('crash')", "0 passed, 1 failed"),
-    ("raise InfrastructureError('no QEMU')", "0 passed, 0 failed, 1 errors"),
-    ("raise OSError(errno.ENOSPC, 'disk full')", "0 passed, 0 failed, 1 errors"),
-    ("pytest.skip('not today')", "0 passed, 0 failed, 1 skipped"),
-])
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("assert True", "1 passed, 0 failed"),
+        ("assert False", "0 passed, 1 failed"),
+        ("raise GuestError('splat')", "0 passed, 1 failed"),
+        ("raise QemuError('crash')", "0 passed, 1 failed"),
+        ("raise InfrastructureError('no QEMU')", "0 passed, 0 failed, 1 errors"),
+        ("raise OSError(errno.ENOSPC, 'disk full')", "0 passed, 0 failed, 1 errors"),
+        ("pytest.skip('not today')", "0 passed, 0 failed, 1 skipped"),
+    ],
+)
 @pytest.mark.parametrize("phase", ["setup", "call"])
 def test_counts(outcome, body, line, phase):
     if phase == "setup" and line.startswith("1"):

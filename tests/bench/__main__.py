@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+import argparse
+import os
+import platform
+import shutil
+
+from harness import cli, paths
+
+from . import builds, streams
+from .results import Results
+
+OUT = paths.OUT / "bench"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure; medians.")
+    parser.add_argument("--build", action="store_true", help="also a build from nothing")
+    options = parser.parse_args()
+    shutil.rmtree(OUT, ignore_errors=True)
+    results = Results()
+    about = {"host": {"machine": platform.machine(), "cpus": os.cpu_count()}}
+    try:
+        streams.first_frame(results, OUT)
+        streams.real_time(results, OUT)
+        streams.free_running(results, OUT)
+        builds.edit_to_running(results, OUT)
+        builds.sizes(results)
+        if options.build:
+            builds.from_nothing(results)
+    finally:
+        results.write(OUT / "bench.json", about)
+    print(f"  {(OUT / 'bench.json').relative_to(paths.ROOT)}")
+    return 0
+
+
+cli.run(main)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Camera to display: latency to the first frame, real time, and as fast as it goes."""
+
+import ctypes
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import pipeline
+from harness.guest import Guest, GuestConfig
+
+from .results import Results
+
+WIDTH, HEIGHT = 1920, 1080
+FRAME_BYTES = WIDTH * HEIGHT * 4
+PICTURE = ("--pattern", "--size", f"{WIDTH}x{HEIGHT}", "--format", "XR24")
+_REAL_TIME_FRAMES = 600
+_FREE_FRAMES = 600
+_COPY_FRAMES = 120
+_RUNS = 5
+
+
+def first_frame(results: Results, out: Path) -> None:
+    """QEMU's start to the first flip of a camera picture."""
+    times = []
+    for run in range(_RUNS):
+        start = time.monotonic()
+        with Guest(GuestConfig(), out / f"first-frame{run}") as guest:
+            report = pipeline.run(guest, *PICTURE, "--frames", "2")
+            shown = pipeline.host_time(guest, report["summary"]["first_frame_boot_ns"])
+        times.append(shown - start)
+    results.add("QEMU start to first camera frame on the display", times, "s", "<= 1.5")
+
+
+def _clocks(guest: Guest) -> tuple[float, float]:
+    """Host and guest time, taken together."""
+    before = time.monotonic()
+    uptime = float(guest.run("cat /proc/uptime").stdout.split()[0])
+    return (before + time.monotonic()) / 2, uptime
+
+
+def real_time(results: Results, out: Path) -> None:
+    """600 frames at 60 Hz; elapsed time by the host's clock, not the guest's."""
+    with Guest(GuestConfig(), out / "real-time") as guest:
+        host0, guest0 = _clocks(guest)
+        report = pipeline.run(
+            guest,
+            *PICTURE,
+            "--fps",
+            "60",
+            "--mode",
+            "1920x1080@60",
+            "--frames",
+            str(_REAL_TIME_FRAMES),
+        )
+        host1, guest1 = _clocks(guest)
+        memory = _peak_memory(guest.process.pid)
+    summary = report["summary"]
+    elapsed = summary["elapsed_ns"] / 1e9 * (host1 - host0) / (guest1 - guest0)
+    # From the first to the last flip there are N - 1 frame times.
+    nominal = (_REAL_TIME_FRAMES - 1) / 60
+    name = "1080p60 XRGB, 600 frames"
+    results.add(f"{name}: dropped", summary["dropped"], "frames", "= 0")
+    results.add(f"{name}: underruns", summary["underruns"], "frames", "= 0")
+    results.add(f"{name}: host time", elapsed, "s", note=f"nominal {nominal:.3f} s")
+    results.add(f"{name}: deviation", abs(elapsed / nominal - 1) * 100, "%", "<= 1")
+    results.add("Peak memory of QEMU", memory, "MB")
+
+
+def _peak_memory(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise ValueError("no VmHWM")
+
+
+def _host_memcpy() -> float:
+    """Frames/s of the host copying a frame twice, as camera and display must."""
+    frames = [ctypes.create_string_buffer(FRAME_BYTES) for _ in range(8)]
+    count = 0
+    start = time.monotonic()
+    while time.monotonic() - start < 1:
+        for i in range(0, len(frames), 2):
+            ctypes.memmove(frames[i], frames[i + 1], FRAME_BYTES)
+        count += len(frames) // 2
+    return count / 2 / (time.monotonic() - start)
+
+
+def free_running(results: Results, out: Path) -> None:
+    """As fast as it goes, in turn with what it is compared to."""
+    memcpy, free, copy, vivid = [], [], [], []
+    with Guest(GuestConfig(), out / "free-running") as guest:
+        guest.run("modprobe vivid && modprobe vkms")
+        foreign = _foreign_devices(guest)
+        for _ in range(3):
+            memcpy.append(_host_memcpy())
+            free.append(_fps(guest, "--free-running", "--frames", str(_FREE_FRAMES)))
+            copy.append(_fps(guest, "--free-running", "--copy", "--frames", str(_COPY_FRAMES)))
+            vivid.append(_fps(guest, *foreign, "--frames", str(_COPY_FRAMES)))
+        _bus_bytes(results, guest)
+    name = "1080p XRGB free running"
+    results.add("Host memcpy, two passes", memcpy, "frames/s")
+    results.add(name, free, "frames/s")
+    results.add("... with --copy", copy, "frames/s")
+    results.add("... vivid to vkms, same kernel", vivid, "frames/s")
+
+    def ratio(other: list[float]) -> list[float]:
+        return [a / b for a, b in zip(free, other, strict=True)]
+
+    results.add(f"{name} / host memcpy", ratio(memcpy), "", ">= 0.5")
+    results.add(f"{name} / --copy", ratio(copy), "")
+    results.add(f"{name} / vivid to vkms", ratio(vivid), "")
+
+
+def _fps(guest: Guest, *options: str) -> float:
+    summary = pipeline.run(guest, *PICTURE, *options)["summary"]
+    return summary["fps"]
+
+
+def _foreign_devices(guest: Guest) -> tuple[str, ...]:
+    node = guest.run(
+        "grep -l vivid-.*-vid-cap /sys/class/video4linux/*/name | head -n 1 | cut -d/ -f5"
+    ).stdout.strip()
+    card = guest.run(
+        "for c in /sys/class/drm/card?; do"
+        " case $(readlink $c/device) in *vkms*) echo ${c##*/};; esac; done"
+    ).stdout.strip()
+    return "--camera", f"/dev/{node}", "--card", f"/dev/dri/{card}"
+
+
+def _counter(guest: Guest, engine: str, name: str) -> int:
+    text = guest.run(f"cat /sys/kernel/debug/{engine}*/counters").stdout
+    pairs = dict(word.split("=") for word in text.split())
+    return int(pairs[name])
+
+
+def _bus_bytes(results: Results, guest: Guest) -> None:
+    """Both engines move every pixel of every frame."""
+    engines: dict[str, Callable[[dict], int]] = {
+        "baton-camera": lambda summary: summary["captured"],
+        "baton-display": lambda summary: summary["shown"],
+    }
+    before = {engine: _counter(guest, engine, "bytes") for engine in engines}
+    summary = pipeline.run(guest, *PICTURE, "--free-running", "--frames", str(_FREE_FRAMES))[
+        "summary"
+    ]
+    for engine, frames in engines.items():
+        moved = _counter(guest, engine, "bytes") - before[engine]
+        results.add(
+            f"{engine}: bytes on the bus / (size x frames)",
+            moved / (frames(summary) * FRAME_BYTES),
+            "",
+            ">= 1",
+        )

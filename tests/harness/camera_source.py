@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the demo's camera sees: a clip from a file, or a live stream."""
+
+import subprocess
+import time
+from pathlib import Path
+
+from . import clip
+from .cli import step
+from .guest import Guest
+from .paths import BUILD, OUT, ROOT
+
+PHOTOS = BUILD / "clip" / "photos.y4m"
+_WAIT_FOR_STREAM = 10
+
+
+class ClipSource:
+    """The default clip, or the user's own video, by frame index."""
+
+    def __init__(self, video: str):
+        self._video = Path(video) if video else None
+        self.name = video or "photographs by Charles Barbin (Debian's mate-backgrounds)"
+
+    def prepare(self) -> None:
+        self._clip = PHOTOS
+        if self._video:
+            self._clip = BUILD / "clip" / "video.y4m"
+            with step(f"Converting {self._video}"):
+                clip.convert(self._video, self._clip)
+
+    def machine(self) -> str:
+        return f"camera0-file={str(self._clip).replace(',', ',,')}"
+
+    def qemu_args(self) -> list[str]:
+        return []
+
+    def connect(self, guest: Guest) -> None:
+        """A file needs no connecting."""
+
+    def frames(self) -> int:
+        """How many frames to play: all, at least 90 (a still picture is shown 90 times)."""
+        return max(90, clip.frames(self._clip))
+
+    def close(self) -> None:
+        """A file needs no closing."""
+
+
+class LiveSource:
+    """A YUV4MPEG2 stream on a socket: the user's, or VIDEO or the clip if nobody connects."""
+
+    def __init__(self, video: str):
+        self._video = video
+        # Relative: the path of a socket has at most 107 characters.
+        self._socket = (OUT / "demo" / "camera.sock").relative_to(ROOT)
+        self._feeder: subprocess.Popen | None = None
+        self.name = f"live stream on {self._socket}"
+
+    def prepare(self) -> None:
+        self._socket.unlink(missing_ok=True)
+        self._input = ["-stream_loop", "-1", "-i", str(PHOTOS)]
+        if self._video:
+            self._input = ["-stream_loop", "-1", *clip.video_input(Path(self._video))]
+
+    def machine(self) -> str:
+        return "camera0-chardev=live"
+
+    def qemu_args(self) -> list[str]:
+        path = str(self._socket).replace(",", ",,")
+        return ["-chardev", f"socket,id=live,path={path},server=on,wait=off"]
+
+    def connect(self, guest: Guest) -> None:
+        """Wait for the user's stream; without one, or if VIDEO was given, feed it here."""
+        sock = self._socket
+        if not self._video:
+            print(
+                f"The camera listens on {sock}. To stream your own, within"
+                f" {_WAIT_FOR_STREAM} s:\n"
+                f"  ffmpeg -re -i FILE -s 1920x1080 -pix_fmt yuv420p -f yuv4mpegpipe"
+                f" unix:{sock}",
+                flush=True,
+            )
+            if self._wait_for_user(guest):
+                return
+            print("Nobody did; streaming the default clip.")
+        self._feeder = clip.feed(self._input, self._socket)
+
+    @staticmethod
+    def _wait_for_user(guest: Guest) -> bool:
+        deadline = time.monotonic() + _WAIT_FOR_STREAM
+        while time.monotonic() < deadline:
+            for chardev in guest.qmp.cmd("query-chardev"):
+                if chardev["label"] == "live" and "disconnected" not in chardev["filename"]:
+                    return True
+            time.sleep(0.2)  # QMP has no event for this
+        return False
+
+    def frames(self) -> int:
+        return 150
+
+    def close(self) -> None:
+        if self._feeder:
+            self._feeder.kill()
+            self._feeder.wait()
+        self._socket.unlink(missing_ok=True)

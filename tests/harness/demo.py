@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`make demo`: play a clip from the camera to the display, and show that it was not copied."""
+
+import argparse
+import contextlib
+import json
+import shutil
+import signal
+import sys
+import time
+
+import xxhash
+from PIL import Image
+
+from . import cli, pipeline
+from .camera_source import ClipSource, LiveSource
+from .guest import Guest, GuestConfig
+from .paths import OUT, ROOT
+
+DIRECTORY = OUT / "demo"
+SCREEN = DIRECTORY / "screen.png"
+FRAMES = DIRECTORY / "frames.json"
+_DISPLAYS = {"": "none", "gtk": "gtk", "vnc": "vnc=127.0.0.1:0"}
+
+
+def _play(guest: Guest, source: ClipSource | LiveSource, options: argparse.Namespace) -> dict:
+    """Run the pipeline and take the screenshot while the last picture stands."""
+    watching = options.display and sys.stdin.isatty() and not options.frames
+    frames = 0 if watching else options.frames or source.frames()
+    command = pipeline.start(guest, ["--hash", "--hold", "--frames", str(frames)])
+    if watching:
+        print("Playing until Ctrl-C ...", flush=True)
+    # Also after Ctrl-C, or if the source ended early, there is a picture and a report.
+    with contextlib.suppress(KeyboardInterrupt):
+        command.wait_output("holding", stall=None)
+    if not command.done:
+        guest.screendump(SCREEN)
+        command.kill(signal.SIGINT)
+    return pipeline.report(guest, command)
+
+
+def _hash_of_screen() -> str:
+    """The frame hash of the screenshot: lines of B, G, R, 0xff."""
+    picture = Image.open(SCREEN).convert("RGBA")
+    return f"{xxhash.xxh64_intdigest(picture.tobytes('raw', 'BGRA')):#018x}"
+
+
+def _verdict(report: dict) -> dict[str, bool]:
+    """What the run must show; each a line of the table."""
+    shown = [frame for frame in report["frames"] if frame["shown_frame"] is not None]
+
+    def equal(what: str) -> bool:
+        pairs = [(frame[f"camera_{what}"], frame[f"display_{what}"]) for frame in shown]
+        return bool(pairs) and all(camera and camera == display for camera, display in pairs)
+
+    return {
+        "camera and display hash equal": equal("hash"),
+        "camera and display address equal": equal("address"),
+        "screenshot is the last frame": SCREEN.exists()
+        and bool(shown)
+        and shown[-1]["display_hash"] == _hash_of_screen(),
+    }
+
+
+def _print_table(report: dict, verdict: dict[str, bool], boot: float) -> None:
+    summary = report["summary"]
+    lines = {name: summary[name] for name in ("captured", "shown", "dropped")}
+    rows = {f"frames {name}": str(value) for name, value in lines.items()}
+    rows |= {name: "yes" if good else "NO" for name, good in verdict.items()}
+    rows["boot time"] = f"{boot:.2f} s"
+    rows["frames/s"] = f"{summary['fps']:.1f}"
+    width = max(map(len, rows))
+    print("\n" + "\n".join(f"  {name:<{width}}  {value}" for name, value in rows.items()))
+    print(f"\n  {SCREEN.relative_to(ROOT)}, {FRAMES.relative_to(ROOT)}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--video", default="")
+    parser.add_argument("--camera", choices=["", "live"], default="")
+    parser.add_argument("--display", choices=list(_DISPLAYS), default="")
+    parser.add_argument("--dtb", default="baton")
+    parser.add_argument("--frames", type=int, default=0)
+    options = parser.parse_args()
+
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    DIRECTORY.mkdir(parents=True)
+    source = (LiveSource if options.camera else ClipSource)(options.video)
+    source.prepare()
+    config = GuestConfig(
+        dtb=options.dtb, machine=source.machine(), qemu_args=tuple(source.qemu_args())
+    )
+    print(f"Playing {source.name}", flush=True)
+    if options.display == "vnc":
+        print("Watch it with a VNC viewer on localhost:5900", flush=True)
+    start = time.monotonic()
+    try:
+        with Guest(config, DIRECTORY, _DISPLAYS[options.display]) as guest:
+            boot = time.monotonic() - start
+            source.connect(guest)
+            report = _play(guest, source, options)
+    finally:
+        source.close()
+
+    verdict = _verdict(report)
+    report["boot_seconds"] = round(boot, 3)
+    report["verdict"] = verdict
+    FRAMES.write_text(json.dumps(report, indent=1) + "\n")
+    _print_table(report, verdict, boot)
+    return 0 if all(verdict.values()) else 1
+
+
+if __name__ == "__main__":
+    cli.run(main)
