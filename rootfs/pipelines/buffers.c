@@ -19,7 +19,7 @@ static void share_camera_memory(struct buffers *buffers, struct source *source,
 	source->export(source, buffers->count, buffers->fds);
 	for (unsigned int i = 0; i < buffers->count; i++) {
 		display_import(display, &buffers->display[i], buffers->fds[i]);
-		display_add_fb(display, &buffers->display[i], buffers->image.pitch);
+		display_add_fb(display, &buffers->display[i]);
 	}
 	close_all(buffers->fds, buffers->count);
 }
@@ -31,10 +31,10 @@ static void share_display_memory(struct buffers *buffers, struct source *source,
 		struct display_buffer *buffer = &buffers->display[i];
 
 		display_create(display, buffer);
-		display_add_fb(display, buffer, buffer->pitch);
+		display_add_fb(display, buffer);
 		buffers->fds[i] = display_export(display, buffer);
 	}
-	source->import(source, buffers->count, buffers->fds, buffers->display[0].pitch);
+	source->import(source, buffers->count, buffers->fds);
 }
 
 static void share_nothing(struct buffers *buffers, struct source *source,
@@ -42,7 +42,7 @@ static void share_nothing(struct buffers *buffers, struct source *source,
 {
 	source->export(source, buffers->count, buffers->fds);
 	for (unsigned int i = 0; i < buffers->count; i++) {
-		buffers->maps[i] = mmap(NULL, buffers->image.size, PROT_READ, MAP_SHARED,
+		buffers->maps[i] = mmap(NULL, buffers->size, PROT_READ, MAP_SHARED,
 					buffers->fds[i], 0);
 		if (buffers->maps[i] == MAP_FAILED)
 			fail("mapping a buffer of the camera: %s", strerror(errno));
@@ -51,7 +51,7 @@ static void share_nothing(struct buffers *buffers, struct source *source,
 		struct display_buffer *target = &buffers->targets[i];
 
 		display_create(display, target);
-		display_add_fb(display, target, target->pitch);
+		display_add_fb(display, target);
 		buffers->target_maps[i] = display_map(display, target);
 	}
 }
@@ -62,9 +62,8 @@ void buffers_share(struct buffers *buffers, const struct options *options,
 {
 	*buffers = (struct buffers){
 		.count = options->buffers,
-		.format = options->format,
-		.image = *image,
 		.copy = options->copy,
+		.size = image->size,
 	};
 	if (options->copy)
 		share_nothing(buffers, source, display);
@@ -82,22 +81,6 @@ static void sync_for_cpu(int fd, uint64_t bracket)
 		fail("preparing a buffer for the CPU: %s", strerror(errno));
 }
 
-static void copy_lines(const struct buffers *buffers, void *to, uint32_t to_pitch,
-		       const void *from)
-{
-	const struct image *image = &buffers->image;
-	size_t lines = buffers->format->has_chroma ? image->height * 3 / 2 : image->height;
-	size_t bytes = image->width * buffers->format->cpp;
-
-	if (to_pitch == image->pitch) {
-		memcpy(to, from, lines * to_pitch);
-		return;
-	}
-	for (size_t i = 0; i < lines; i++)
-		memcpy((char *)to + i * to_pitch, (const char *)from + i * image->pitch,
-		       bytes);
-}
-
 uint32_t buffers_framebuffer(struct buffers *buffers, unsigned int buffer)
 {
 	unsigned int target = buffers->next_target;
@@ -106,8 +89,7 @@ uint32_t buffers_framebuffer(struct buffers *buffers, unsigned int buffer)
 		return buffers->display[buffer].fb;
 	/* No flip is pending, so only one target is on the screen. */
 	sync_for_cpu(buffers->fds[buffer], DMA_BUF_SYNC_START);
-	copy_lines(buffers, buffers->target_maps[target], buffers->targets[target].pitch,
-		   buffers->maps[buffer]);
+	memcpy(buffers->target_maps[target], buffers->maps[buffer], buffers->size);
 	sync_for_cpu(buffers->fds[buffer], DMA_BUF_SYNC_END);
 	buffers->next_target = (target + 1) % ARRAY_SIZE(buffers->targets);
 	return buffers->targets[target].fb;

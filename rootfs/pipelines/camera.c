@@ -2,6 +2,7 @@
 /* The camera: a V4L2 capture node with the multi-planar API. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/baton-camera.h>
 #include <linux/videodev2.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,6 @@
 struct camera {
 	struct source source;
 	const char *path;
-	uint32_t pixelformat;
 	struct image image;
 	uint32_t memory;
 	unsigned int count;
@@ -76,15 +76,10 @@ static void set_format(uint32_t pixelformat, uint32_t width, uint32_t height,
 	if (pix->width != width || pix->height != height)
 		fail("%s: the camera does not offer %ux%u; the nearest is %ux%u",
 		     camera.path, width, height, pix->width, pix->height);
-	if (pix->plane_fmt[0].bytesperline != pitch)
-		fail("%s: the camera uses lines of %u bytes where the display needs %u; "
-		     "try --allocator display", camera.path,
-		     pix->plane_fmt[0].bytesperline, pitch);
 
-	camera.pixelformat = pixelformat;
 	camera.image.width = width;
 	camera.image.height = height;
-	camera.image.pitch = pitch;
+	camera.image.pitch = pix->plane_fmt[0].bytesperline;
 	camera.image.size = pix->plane_fmt[0].sizeimage;
 	camera.image.encoding = pix->ycbcr_enc == V4L2_YCBCR_ENC_BT2020 ? 2 :
 				pix->ycbcr_enc == V4L2_YCBCR_ENC_709 ? 1 : 0;
@@ -131,30 +126,34 @@ static int set_control(uint32_t id, int value)
 	return xioctl(camera.source.fd, VIDIOC_S_CTRL, &control);
 }
 
-static uint32_t find_control(const char *name)
-{
-	struct v4l2_query_ext_ctrl control = { .id = V4L2_CTRL_FLAG_NEXT_CTRL };
-
-	while (!xioctl(camera.source.fd, VIDIOC_QUERY_EXT_CTRL, &control)) {
-		if (!strcmp(control.name, name))
-			return control.id;
-		control.id |= V4L2_CTRL_FLAG_NEXT_CTRL;
-	}
-	return 0;
-}
-
 static void set_controls(const struct options *options)
 {
-	uint32_t free_running = find_control("Free Running");
-
 	if (options->pattern >= 0 &&
 	    set_control(V4L2_CID_TEST_PATTERN, options->pattern))
 		fail("%s: test pattern %d: %s", camera.path, options->pattern,
 		     strerror(errno));
-	if (free_running && set_control(free_running, options->free_running))
-		fail("%s: free running: %s", camera.path, strerror(errno));
-	if (!free_running && options->free_running)
+	/* Other drivers do not have this control. */
+	if (set_control(V4L2_CID_BATON_FREE_RUNNING, options->free_running) &&
+	    options->free_running)
 		complain("%s: the camera has no free-running mode", camera.path);
+}
+
+/* The camera tells that its source has ended by an event. */
+static void subscribe_end(void)
+{
+	struct v4l2_event_subscription subscription = { .type = V4L2_EVENT_EOS };
+
+	xioctl(camera.source.fd, VIDIOC_SUBSCRIBE_EVENT, &subscription);
+}
+
+static bool has_ended(void)
+{
+	struct v4l2_event event = { 0 };
+
+	while (!xioctl(camera.source.fd, VIDIOC_DQEVENT, &event))
+		if (event.type == V4L2_EVENT_EOS)
+			return true;
+	return false;
 }
 
 static void request_buffers(unsigned int count)
@@ -208,11 +207,9 @@ static int queue_buffer(unsigned int index)
 	return xioctl(camera.source.fd, VIDIOC_QBUF, &buffer);
 }
 
-static void camera_import(struct source *source, unsigned int count,
-			  const int *fds, uint32_t pitch)
+static void camera_import(struct source *source, unsigned int count, const int *fds)
 {
 	(void)source;
-	set_format(camera.pixelformat, camera.image.width, camera.image.height, pitch);
 	camera.memory = V4L2_MEMORY_DMABUF;
 	request_buffers(count);
 	memcpy(camera.fds, fds, count * sizeof(*fds));
@@ -247,13 +244,16 @@ static enum next_result camera_next(struct source *source, struct frame *frame)
 
 	if (xioctl(source->fd, VIDIOC_DQBUF, &buffer)) {
 		if (errno == EAGAIN)
-			return NEXT_NONE;
+			return has_ended() ? NEXT_END : NEXT_NONE;
 		if (errno == EPIPE)
 			return NEXT_END;
 		complain("%s: the camera stopped: %s; see dmesg", camera.path,
 			 strerror(errno));
 		return NEXT_ERROR;
 	}
+	/* After the end, all frames have errors. */
+	if (buffer.flags & V4L2_BUF_FLAG_ERROR && has_ended())
+		return NEXT_END;
 	*frame = (struct frame){
 		.buffer = buffer.index,
 		.sequence = buffer.sequence,
@@ -306,6 +306,7 @@ struct source *camera_open(const struct options *options, struct image *image)
 		.stop = camera_stop,
 	};
 	set_controls(options);
+	subscribe_end();
 	choose_format(options);
 	if (options->fps)
 		set_rate(options->fps);

@@ -270,7 +270,7 @@ void display_create(struct display *display, struct display_buffer *buffer)
 {
 	const struct image *image = &display->image;
 	struct drm_mode_create_dumb create = {
-		.width = image->width,
+		.width = image->pitch / display->format->cpp,
 		.height = display->format->has_chroma ? image->height * 3 / 2 :
 							 image->height,
 		.bpp = display->format->cpp * 8,
@@ -280,11 +280,10 @@ void display_create(struct display *display, struct display_buffer *buffer)
 		fail("allocating a buffer of %ux%u at the display: %s%s", create.width,
 		     create.height, strerror(errno),
 		     errno == ENOMEM ? "; try a smaller --buffers or --size" : "");
-	*buffer = (struct display_buffer){
-		.handle = create.handle,
-		.pitch = create.pitch,
-		.size = create.size,
-	};
+	if (create.pitch != image->pitch || create.size < image->size)
+		fail("the display needs lines of %u bytes, the camera of %u; try --allocator "
+		     "camera", create.pitch, image->pitch);
+	*buffer = (struct display_buffer){ .handle = create.handle, .size = create.size };
 }
 
 int display_export(struct display *display, const struct display_buffer *buffer)
@@ -318,9 +317,9 @@ void *display_map(struct display *display, const struct display_buffer *buffer)
 	return address;
 }
 
-void display_add_fb(struct display *display, struct display_buffer *buffer,
-		    uint32_t pitch)
+void display_add_fb(struct display *display, struct display_buffer *buffer)
 {
+	uint32_t pitch = display->image.pitch;
 	uint32_t handles[4] = { buffer->handle };
 	uint32_t pitches[4] = { pitch };
 	uint32_t offsets[4] = { 0 };
@@ -373,9 +372,10 @@ static void add_background(struct display *display, drmModeAtomicReq *request)
 	screen.image = (struct image){
 		.width = display->mode.hdisplay,
 		.height = display->mode.vdisplay,
+		.pitch = (display->mode.hdisplay * xrgb.cpp + 63) / 64 * 64,
 	};
 	display_create(&screen, &buffer);
-	display_add_fb(&screen, &buffer, buffer.pitch);
+	display_add_fb(&screen, &buffer);
 	add_plane(display, request, display->primary, buffer.fb, screen.image.width,
 		  screen.image.height);
 }

@@ -24,7 +24,6 @@ enum message_type {
 struct message {
 	enum message_type type;
 	uint32_t count;			/* of buffers, or the number of one */
-	uint32_t pitch;
 	union {
 		struct image image;
 		struct frame frame;
@@ -108,7 +107,7 @@ static void serve_request(int socket, struct source *camera,
 			fail("passing the buffers on: %s", strerror(errno));
 		break;
 	case MESSAGE_IMPORT:
-		camera->import(camera, request->count, fds, request->pitch);
+		camera->import(camera, request->count, fds);
 		break;
 	case MESSAGE_START:
 		camera->start(camera);
@@ -154,7 +153,7 @@ static void serve(int socket, const struct options *options)
 	for (;;) {
 		struct pollfd polled[] = {
 			{ .fd = socket, .events = POLLIN },
-			{ .fd = streaming ? camera->fd : -1, .events = POLLIN },
+			{ .fd = streaming ? camera->fd : -1, .events = POLLIN | POLLPRI },
 		};
 
 		if (poll(polled, ARRAY_SIZE(polled), -1) < 0)
@@ -195,14 +194,9 @@ static void link_export(struct source *source, unsigned int count, int *fds)
 	expect(MESSAGE_BUFFERS, &message, fds);
 }
 
-static void link_import(struct source *source, unsigned int count, const int *fds,
-			uint32_t pitch)
+static void link_import(struct source *source, unsigned int count, const int *fds)
 {
-	struct message message = {
-		.type = MESSAGE_IMPORT,
-		.count = count,
-		.pitch = pitch,
-	};
+	struct message message = { .type = MESSAGE_IMPORT, .count = count };
 
 	(void)source;
 	request(&message, fds, count);

@@ -228,7 +228,8 @@ static int run_step(struct run *run)
 	struct pollfd polled[] = {
 		{ .fd = run->signals, .events = POLLIN },
 		{ .fd = run->display.fd, .events = POLLIN },
-		{ .fd = wants_frames(run) ? run->source->fd : -1, .events = POLLIN },
+		{ .fd = wants_frames(run) ? run->source->fd : -1,
+		  .events = POLLIN | POLLPRI },
 	};
 	int ready = poll(polled, ARRAY_SIZE(polled), 1000);
 

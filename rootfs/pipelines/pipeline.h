@@ -83,12 +83,11 @@ struct frame {
 enum next_result { NEXT_FRAME, NEXT_NONE, NEXT_END, NEXT_ERROR };
 
 struct source {
-	int fd;				/* readable when there may be a frame */
+	int fd;				/* POLLIN or POLLPRI: call next() */
 	/* Allocates buffers in the camera's memory and hands them out. */
 	void (*export)(struct source *source, unsigned int count, int *fds);
-	/* Takes buffers with this pitch from elsewhere. */
-	void (*import)(struct source *source, unsigned int count, const int *fds,
-		       uint32_t pitch);
+	/* Takes buffers from elsewhere. */
+	void (*import)(struct source *source, unsigned int count, const int *fds);
 	void (*start)(struct source *source);
 	enum next_result (*next)(struct source *source, struct frame *frame);
 	/* Gives a buffer back to the camera; returns 0, or -1 after complaining. */
@@ -108,7 +107,6 @@ const char *camera_find(void);
 struct display_buffer {
 	uint32_t handle;
 	uint32_t fb;
-	uint32_t pitch;
 	uint32_t size;
 };
 
@@ -138,8 +136,7 @@ int display_export(struct display *display, const struct display_buffer *buffer)
 void display_import(struct display *display, struct display_buffer *buffer, int fd);
 void *display_map(struct display *display, const struct display_buffer *buffer);
 /* Makes the framebuffer of a created or imported buffer. */
-void display_add_fb(struct display *display, struct display_buffer *buffer,
-		    uint32_t pitch);
+void display_add_fb(struct display *display, struct display_buffer *buffer);
 double mode_hz(const drmModeModeInfo *mode);
 /* Asks to show fb from the next vblank on; returns 0, or -1 after complaining. */
 int display_flip(struct display *display, uint32_t fb);
@@ -154,12 +151,11 @@ struct buffers {
 	unsigned int count;
 	struct display_buffer display[MAX_BUFFERS];
 
-	const struct format *format;
-	struct image image;
 	int fds[MAX_BUFFERS];
 
 	/* The camera's buffers, and the display's to which they are copied. */
 	bool copy;
+	size_t size;
 	const void *maps[MAX_BUFFERS];
 	struct display_buffer targets[2];
 	void *target_maps[2];
@@ -175,12 +171,19 @@ uint32_t buffers_framebuffer(struct buffers *buffers, unsigned int buffer);
 /*
  * report.c: what happened, as JSON
  */
+struct piece {
+	uint64_t address;		/* as the CPU sees it */
+	unsigned int count;		/* pieces of the whole plane */
+};
+
 struct record {
 	struct frame frame;
 	bool shown;
 	struct flip flip;
-	char camera_hash[20], display_hash[20];
-	char camera_address[20], display_address[20];
+	/* 0: unknown */
+	uint64_t camera_hash, display_hash;
+	struct piece camera[2];		/* the first piece of each plane */
+	uint64_t display_address;
 };
 
 struct report {

@@ -53,10 +53,13 @@ static void write_string(FILE *out, const char *text)
 	putc('"', out);
 }
 
-static void write_member(FILE *out, const char *name, const char *text)
+/* A hash or an address; as a string, for JSON's numbers have 53 bits. */
+static void write_hex(FILE *out, const char *name, uint64_t value)
 {
-	fprintf(out, ", \"%s\": ", name);
-	write_string(out, text[0] ? text : NULL);
+	if (value)
+		fprintf(out, ", \"%s\": \"0x%016llx\"", name, (unsigned long long)value);
+	else
+		fprintf(out, ", \"%s\": null", name);
 }
 
 static const char *boolean(bool value)
@@ -86,33 +89,42 @@ static void write_options(FILE *out, const struct options *options,
 		options->frames, boolean(options->free_running), boolean(options->hash));
 }
 
-/* Where the camera put the first frame in this buffer, or "". */
-static const char *first_address(const struct report *report, unsigned int buffer)
+/* Where the camera put the first frame in this buffer, or NULL. */
+static const struct piece *find_pieces(const struct report *report, unsigned int buffer)
 {
 	for (unsigned int i = 0; i < report->count; i++)
 		if (report->records[i].frame.buffer == buffer &&
-		    report->records[i].camera_address[0])
-			return report->records[i].camera_address;
-	return "";
+		    report->records[i].camera[0].address)
+			return report->records[i].camera;
+	return NULL;
+}
+
+static void write_pieces(FILE *out, const struct piece *pieces, unsigned int planes)
+{
+	fputs(", \"cpu_addresses\": [", out);
+	for (unsigned int i = 0; pieces && i < planes; i++)
+		fprintf(out, "%s\"0x%016llx\"", i ? ", " : "",
+			(unsigned long long)pieces[i].address);
+	fputs("], \"pieces\": [", out);
+	for (unsigned int i = 0; pieces && i < planes; i++)
+		fprintf(out, "%s%u", i ? ", " : "", pieces[i].count);
+	fputs("]}", out);
 }
 
 static void write_buffers(FILE *out, const struct report *report,
 			  const struct options *options, const struct image *image)
 {
-	uint32_t chroma = options->format->has_chroma ? image->pitch * image->height / 2 : 0;
+	bool has_chroma = options->format->has_chroma;
+	uint32_t plane_size = image->pitch * image->height;
 
 	fputs("\"buffers\": [", out);
 	for (unsigned int i = 0; i < options->buffers; i++) {
-		const char *address = first_address(report, i);
-
 		fprintf(out, "%s\n  {\"index\": %u, \"pitch\": %u, \"plane_sizes\": [%u",
-			i ? "," : "", i, image->pitch, image->pitch * image->height);
-		if (chroma)
-			fprintf(out, ", %u", chroma);
-		fputs("], \"cpu_addresses\": [", out);
-		if (address[0])
-			write_string(out, address);
-		fputs("]}", out);
+			i ? "," : "", i, image->pitch, plane_size);
+		if (has_chroma)
+			fprintf(out, ", %u", plane_size / 2);
+		putc(']', out);
+		write_pieces(out, find_pieces(report, i), has_chroma ? 2 : 1);
 	}
 	fputs("\n],\n", out);
 }
@@ -129,10 +141,10 @@ static void write_frame(FILE *out, const struct record *record)
 			(unsigned long long)record->flip.time_ns);
 	else
 		fputs("\"shown_frame\": null, \"flip_ns\": null", out);
-	write_member(out, "camera_hash", record->camera_hash);
-	write_member(out, "display_hash", record->display_hash);
-	write_member(out, "camera_address", record->camera_address);
-	write_member(out, "display_address", record->display_address);
+	write_hex(out, "camera_hash", record->camera_hash);
+	write_hex(out, "display_hash", record->display_hash);
+	write_hex(out, "camera_address", record->camera[0].address);
+	write_hex(out, "display_address", record->display_address);
 	putc('}', out);
 }
 

@@ -59,12 +59,6 @@ static uint64_t find_number(const char *line, const char *name)
 	return value ? strtoull(value, NULL, 0) : 0;
 }
 
-/* Copies a number as it is written, without what follows it. */
-static void copy_number(char *to, size_t size, const char *text)
-{
-	snprintf(to, size, "%.*s", (int)strspn(text, "0123456789abcdefx"), text);
-}
-
 static bool has_frames(const char *directory)
 {
 	char path[128];
@@ -159,17 +153,22 @@ static struct record *find_captured(struct report *report, const char *line)
 	return NULL;
 }
 
+/* "addr=ADDRESS,PIECES" comes once for each plane. */
 static void read_camera_line(struct report *report, const char *line)
 {
 	struct record *record = find_captured(report, line);
-	const char *hash = find_value(line, "hash"), *address = find_value(line, "addr");
+	const char *address = find_value(line, "addr");
 
 	if (!record)
 		return;
-	if (hash)
-		copy_number(record->camera_hash, sizeof(record->camera_hash), hash);
-	if (address)
-		copy_number(record->camera_address, sizeof(record->camera_address), address);
+	record->camera_hash = find_number(line, "hash");
+	for (unsigned int i = 0; address && i < ARRAY_SIZE(record->camera); i++) {
+		char *end;
+
+		record->camera[i].address = strtoull(address, &end, 0);
+		record->camera[i].count = *end == ',' ? strtoul(end + 1, NULL, 10) : 1;
+		address = find_value(end, "addr");
+	}
 }
 
 static struct record *find_shown(struct report *report, const char *line)
@@ -194,8 +193,8 @@ static void read_display_line(struct report *report, const char *line, bool over
 
 	if (!record)
 		return;
-	copy_number(record->display_address, sizeof(record->display_address), plane);
-	copy_number(record->display_hash, sizeof(record->display_hash), hash + 1);
+	record->display_address = strtoull(plane, NULL, 0);
+	record->display_hash = strtoull(hash + 1, NULL, 0);
 }
 
 void trace_read(struct trace *trace, struct report *report)
