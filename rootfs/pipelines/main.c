@@ -179,6 +179,15 @@ static int show_next(struct run *run)
 	return 0;
 }
 
+static void tell_first(const struct run *run)
+{
+	const struct display *display = &run->display;
+
+	fprintf(stderr, "baton-pipeline: showing %ux%u %s in mode %ux%u, %.2f Hz\n",
+		display->image.width, display->image.height, display->format->name,
+		display->mode.hdisplay, display->mode.vdisplay, mode_hz(&display->mode));
+}
+
 static int finish_flip(struct run *run)
 {
 	int before = run->on_screen;
@@ -188,6 +197,8 @@ static int finish_flip(struct run *run)
 		return 0;
 	run->progress_ns = now_ns(CLOCK_MONOTONIC);
 	report_shown(&run->report, run->flipping.record, &flip);
+	if (run->report.shown == 1)
+		tell_first(run);
 	run->is_flipping = false;
 	if (run->options->copy)
 		return 0;
