@@ -195,11 +195,11 @@ static void end_frame(BatonCameraState *s, const CameraError *result)
     camera_source_release(s);   /* may start the next frame */
 }
 
-static void fail_frame(BatonCameraState *s, unsigned code)
+static void end_frame_with(BatonCameraState *s, unsigned code)
 {
-    const CameraError error = { .code = code };
+    const CameraError result = { .code = code };
 
-    end_frame(s, &error);
+    end_frame(s, &result);
 }
 
 /* False: there is no descriptor or no sensor frame. */
@@ -232,7 +232,7 @@ static bool start_frame(BatonCameraState *s, int64_t start)
     if (!fetched) {
         end_frame(s, &error);
     } else if (!camera_source_take(s, f->sequence)) {
-        fail_frame(s, BATON_CAMERA_DESC_SOURCE);
+        end_frame_with(s, BATON_CAMERA_DESC_SOURCE);
     } else {
         begin_slice(s, start);
     }
@@ -242,14 +242,14 @@ static bool start_frame(BatonCameraState *s, int64_t start)
 static void slice_time(BatonCameraState *s, int64_t now)
 {
     CameraFrame *f = &s->frame;
-    CameraError error = { .code = BATON_CAMERA_DESC_DONE };
+    CameraError error = {};
 
     if (f->overruns) {
-        fail_frame(s, BATON_CAMERA_DESC_OVERRUN);
+        end_frame_with(s, BATON_CAMERA_DESC_OVERRUN);
     } else if (!write_slice(s, &error)) {
         end_frame(s, &error);
     } else if (++f->slice == num_slices(s)) {
-        end_frame(s, &error);
+        end_frame_with(s, BATON_CAMERA_DESC_DONE);
     } else {
         begin_slice(s, is_freerunning(s) ? MAX(f->deadline, now)
                                          : f->deadline);
@@ -268,7 +268,7 @@ static void frame_time(BatonCameraState *s, int64_t now)
     s->next_frame = start + CAMERA_REG(s, INTERVAL);
 
     if (s->frame.active) {
-        fail_frame(s, BATON_CAMERA_DESC_OVERRUN);
+        end_frame_with(s, BATON_CAMERA_DESC_OVERRUN);
     }
     if (camera_running(s) && !start_frame(s, start)) {
         trace_baton_camera_drop(camera_name(s), s->sequence);

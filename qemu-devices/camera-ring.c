@@ -126,10 +126,13 @@ static bool fetch_list_block(BatonCameraState *s, CameraPlane *plane,
     uint64_t addr = plane->list + plane->next * BATON_CAMERA_SEG_SIZE;
     uint32_t count = MIN(plane->count - plane->next, CAMERA_LIST_BLOCK);
 
-    error->code = BATON_CAMERA_DESC_BUS_ERROR;
-    return baton_dma_read(&s->dma, addr, plane->block,
-                          count * BATON_CAMERA_SEG_SIZE, &error->addr) ==
-           MEMTX_OK;
+    if (baton_dma_read(&s->dma, addr, plane->block,
+                       count * BATON_CAMERA_SEG_SIZE, &error->addr) !=
+        MEMTX_OK) {
+        error->code = BATON_CAMERA_DESC_BUS_ERROR;
+        return false;
+    }
+    return true;
 }
 
 static bool segment_is_valid(const uint8_t *entry)

@@ -18,7 +18,7 @@ _GLYPHS = """
 _ROWS = [line.split() for line in _GLYPHS.split("\n") if line.strip()]
 
 
-def _is_digit(x: int, y: int, width: int, height: int, frame: int) -> bool:
+def is_digit(x: int, y: int, width: int, height: int, frame: int) -> bool:
     scale = min(width, height) // 64 * 2
     left = (width - 32 * scale) // 2 // 2 * 2
     top = (height - 5 * scale) // 2 // 2 * 2
@@ -31,7 +31,7 @@ def _is_digit(x: int, y: int, width: int, height: int, frame: int) -> bool:
 
 def rgb(x: int, y: int, width: int, height: int, frame: int) -> tuple[int, int, int]:
     phase = x + y + 3 * frame
-    if _is_digit(x, y, width, height, frame):
+    if is_digit(x, y, width, height, frame):
         phase += 128
     phase &= 255
     return phase, 2 * phase & 255, 255 - phase
@@ -44,18 +44,26 @@ def _ycc(r: int, g: int, b: int) -> tuple[int, int, int]:
 
 
 @cache
+def line(fmt: int, width: int, height: int, frame: int, y: int, plane: int = 0) -> bytes:
+    """Line Y of a plane; in plane 1 of NV12 there are half as many."""
+    if plane == 1:
+        pixels = [rgb(x, 2 * y, width, height, frame) for x in range(0, width, 2)]
+        return bytes(c for pixel in pixels for c in _ycc(*pixel)[1:])
+    pixels = [rgb(x, y, width, height, frame) for x in range(width)]
+    if fmt == XRGB8888:
+        return b"".join(bytes((b, g, r, 255)) for r, g, b in pixels)
+    if fmt == RGB565:
+        return b"".join((r >> 3 << 11 | g >> 2 << 5 | b >> 3).to_bytes(2, "little")
+                        for r, g, b in pixels)
+    return bytes(_ycc(*pixel)[0] for pixel in pixels)
+
+
 def lines(fmt: int, width: int, height: int, frame: int) -> list[list[bytes]]:
     """The lines of each plane."""
-    picture = [[rgb(x, y, width, height, frame) for x in range(width)] for y in range(height)]
-    if fmt == XRGB8888:
-        return [[b"".join(bytes((b, g, r, 255)) for r, g, b in row) for row in picture]]
-    if fmt == RGB565:
-        return [[b"".join((r >> 3 << 11 | g >> 2 << 5 | b >> 3).to_bytes(2, "little")
-                          for r, g, b in row) for row in picture]]
-    assert fmt == NV12
-    luma = [bytes(_ycc(*pixel)[0] for pixel in row) for row in picture]
-    cbcr = [bytes(c for pixel in row[::2] for c in _ycc(*pixel)[1:]) for row in picture[::2]]
-    return [luma, cbcr]
+    planes = [[line(fmt, width, height, frame, y) for y in range(height)]]
+    if fmt == NV12:
+        planes.append([line(fmt, width, height, frame, y, 1) for y in range(height // 2)])
+    return planes
 
 
 def frame_hash(planes: list[list[bytes]]) -> int:
