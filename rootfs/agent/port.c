@@ -310,7 +310,8 @@ static void port_disconnected(void)
 	port.connected = false;
 	port.greeted = false;
 	port.in_length = 0;
-	port.hello_size = port.hello_sent = 0;
+	port.hello_size = 0;
+	port.hello_sent = 0;
 }
 
 static void port_read(void)

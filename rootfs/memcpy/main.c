@@ -33,7 +33,7 @@ static unsigned long argument(int argc, char **argv, int index, unsigned long va
 	if (index < argc) {
 		value = strtoul(argv[index], &end, 10);
 		if (*end || !value || value > max) {
-			fprintf(stderr, "usage: baton-memcpy [MIB [ROUNDS]], at most 256 and 1000\n");
+			fputs("usage: baton-memcpy [MIB [ROUNDS]], up to 256 and 1000\n", stderr);
 			exit(2);
 		}
 	}

@@ -244,8 +244,10 @@ static int run_step(struct run *run)
 	};
 	int ready = poll(polled, ARRAY_SIZE(polled), 1000);
 
-	if (polled[0].revents)
-		run->interrupted = run->ended = true;
+	if (polled[0].revents) {
+		run->interrupted = true;
+		run->ended = true;
+	}
 	if (polled[1].revents && finish_flip(run))
 		return -1;
 	if (polled[2].revents && take_frame(run))
@@ -293,7 +295,8 @@ static int stream(struct run *run)
 	int error = 0;
 
 	run->on_screen = NONE;
-	run->report.start_ns = run->progress_ns = now_ns(CLOCK_MONOTONIC);
+	run->report.start_ns = now_ns(CLOCK_MONOTONIC);
+	run->progress_ns = run->report.start_ns;
 	run->source->start(run->source);
 	while (!error && !is_done(run))
 		error = run_step(run);

@@ -76,9 +76,11 @@ static void write_options(FILE *out, const struct options *options,
 	write_string(out, options->camera);
 	fputs(", \"card\": ", out);
 	write_string(out, options->card);
-	fprintf(out, ",\n  \"allocator\": \"%s\", \"copy\": %s, \"processes\": %u, \"buffers\": %u,\n",
+	fprintf(out, ",\n  \"allocator\": \"%s\", \"copy\": %s, ",
 		options->allocator == ALLOCATOR_CAMERA ? "camera" : "display",
-		boolean(options->copy), options->processes, options->buffers);
+		boolean(options->copy));
+	fprintf(out, "\"processes\": %u, \"buffers\": %u,\n", options->processes,
+		options->buffers);
 	fprintf(out, "  \"format\": \"%s\", \"width\": %u, \"height\": %u, \"plane\": \"%s\",\n",
 		options->format->name, image->width, image->height,
 		options->overlay ? "overlay" : "primary");

@@ -62,8 +62,7 @@ def clip(artifacts: Path) -> Clip:
         file.write(f"YUV4MPEG2 W{width} H{height} F60:1 Ip C420jpeg\n".encode())
         for number in range(count):
             nv12 = noise("NV12", width, height, number)
-            luma, chroma = nv12[:width * height], nv12[width * height:]
+            luma, chroma = nv12[: width * height], nv12[width * height :]
             file.write(b"FRAME\n" + luma + chroma[::2] + chroma[1::2])
             hashes.append(frame_hash("NV12", width, height, nv12))
     return Clip(path, width, height, hashes)
-

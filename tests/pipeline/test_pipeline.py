@@ -31,8 +31,11 @@ def assert_zero_copy(run) -> None:
 @pytest.mark.parametrize("pixels", ["XR24", "RG16", "NV12"])
 @pytest.mark.parametrize("allocator", ["camera", "display"])
 def test_zero_copy(guest: Guest, pipeline, allocator: str, pixels: str, processes: int) -> None:
-    run = pipeline(guest, f"--pattern --free-running --size 640x360 --frames {FRAMES} --hash "
-                          f"--allocator {allocator} --format {pixels} --processes {processes}")
+    run = pipeline(
+        guest,
+        f"--pattern --free-running --size 640x360 --frames {FRAMES} --hash "
+        f"--allocator {allocator} --format {pixels} --processes {processes}",
+    )
     assert_all_shown(run)
     assert_zero_copy(run)
     used = {frame["buffer"] for frame in run.shown}
@@ -43,8 +46,11 @@ def test_zero_copy(guest: Guest, pipeline, allocator: str, pixels: str, processe
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("pixels", ["XR24", "NV12"])
 def test_copy_moves_the_pixels(guest: Guest, pipeline, pixels: str, processes: int) -> None:
-    run = pipeline(guest, f"--pattern --free-running --size 640x360 --frames {FRAMES} --hash "
-                          f"--copy --format {pixels} --processes {processes}")
+    run = pipeline(
+        guest,
+        f"--pattern --free-running --size 640x360 --frames {FRAMES} --hash "
+        f"--copy --format {pixels} --processes {processes}",
+    )
     assert_all_shown(run)
     camera = {frame["camera_address"] for frame in run.shown}
     assert camera.isdisjoint(frame["display_address"] for frame in run.shown)
@@ -52,8 +58,11 @@ def test_copy_moves_the_pixels(guest: Guest, pipeline, pixels: str, processes: i
 
 @pytest.mark.parametrize("pixels", ["XR24", "RG16", "NV12"])
 def test_overlay(guest: Guest, pipeline, pixels: str) -> None:
-    run = pipeline(guest, f"--pattern --free-running --size 640x360 --frames {FRAMES} --hash "
-                          f"--plane overlay --mode 1280x720 --format {pixels}")
+    run = pipeline(
+        guest,
+        f"--pattern --free-running --size 640x360 --frames {FRAMES} --hash "
+        f"--plane overlay --mode 1280x720 --format {pixels}",
+    )
     assert_all_shown(run)
     assert_zero_copy(run)
 
@@ -63,8 +72,9 @@ def test_recording(boot, pipeline, clip, allocator: str) -> None:
     """The hashes are those of the recording, which is played over and over."""
     guest = boot(machine=f"camera0-file={clip.path}")
     count = 3 * len(clip.hashes)
-    run = pipeline(guest, f"--format NV12 --free-running --frames {count} --hash "
-                          f"--allocator {allocator}")
+    run = pipeline(
+        guest, f"--format NV12 --free-running --frames {count} --hash --allocator {allocator}"
+    )
     assert run.report["pipeline"]["width"] == clip.width
     assert run.report["pipeline"]["height"] == clip.height
     for frame in run.report["frames"]:
@@ -116,11 +126,16 @@ def test_two_pipelines_at_once(boot, pipeline) -> None:
     nodes = guest.run("ls /dev/video* /dev/dri/card*").stdout.split()
     cards, cameras = nodes[:2], nodes[2:]
     assert len(cameras) == 2
-    other = guest.spawn(f"baton-pipeline --camera {cameras[1]} --card {cards[1]} --pattern "
-                        f"--free-running --size 320x240 --frames {FRAMES} --hash "
-                        "--json /tmp/other.json")
-    run = pipeline(guest, f"--camera {cameras[0]} --card {cards[0]} --pattern --free-running "
-                          f"--size 640x360 --frames {FRAMES} --hash")
+    other = guest.spawn(
+        f"baton-pipeline --camera {cameras[1]} --card {cards[1]} --pattern "
+        f"--free-running --size 320x240 --frames {FRAMES} --hash "
+        "--json /tmp/other.json"
+    )
+    run = pipeline(
+        guest,
+        f"--camera {cameras[0]} --card {cards[0]} --pattern --free-running "
+        f"--size 640x360 --frames {FRAMES} --hash",
+    )
     assert other.wait().status == 0, other.stderr
     assert_all_shown(run)
     second = pipeline.read(guest, "/tmp/other.json")

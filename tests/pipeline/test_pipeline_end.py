@@ -13,8 +13,10 @@ SHOWING = "baton-pipeline: showing"
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("processes", [1, 2])
 def test_signal(guest: Guest, pipeline, number: int, processes: int) -> None:
-    command = guest.spawn("exec baton-pipeline --pattern --size 640x360 --hash "
-                          f"--processes {processes} --json /tmp/report.json 2>&1")
+    command = guest.spawn(
+        "exec baton-pipeline --pattern --size 640x360 --hash "
+        f"--processes {processes} --json /tmp/report.json 2>&1"
+    )
     command.wait_output(SHOWING)
     command.kill(number)
     assert command.wait().status == 0, command.stdout
@@ -26,8 +28,9 @@ def test_signal(guest: Guest, pipeline, number: int, processes: int) -> None:
 
 def test_hash_is_off_again(guest: Guest, pipeline) -> None:
     pipeline(guest, "--pattern --free-running --size 640x360 --frames 2 --hash")
-    hashes = guest.run("cat /sys/kernel/debug/baton-camera.0/hash "
-                       "/sys/kernel/debug/dri/0/hash").stdout.split()
+    hashes = guest.run(
+        "cat /sys/kernel/debug/baton-camera.0/hash /sys/kernel/debug/dri/0/hash"
+    ).stdout.split()
     assert hashes == ["N", "0"]
 
 
@@ -102,8 +105,9 @@ WRONG_VALUES = [
 
 def test_wrong_values(guest: Guest) -> None:
     for options, message in WRONG_VALUES:
-        result = guest.run(f"baton-pipeline --pattern --free-running --frames 2 {options}",
-                           check=False)
+        result = guest.run(
+            f"baton-pipeline --pattern --free-running --frames 2 {options}", check=False
+        )
         assert result.status == 1, f"{options}: {result.stderr}"
         assert message in result.stderr
 
@@ -119,8 +123,9 @@ def test_camera_in_use(guest: Guest, pipeline) -> None:
 
 def test_camera_process_dies(guest: Guest, pipeline) -> None:
     """The other process ends, with its report."""
-    command = guest.spawn("exec baton-pipeline --pattern --size 640x360 --processes 2 "
-                          "--json /tmp/report.json 2>&1")
+    command = guest.spawn(
+        "exec baton-pipeline --pattern --size 640x360 --processes 2 --json /tmp/report.json 2>&1"
+    )
     command.wait_output(SHOWING)
     guest.run("kill -9 $(pidof baton-pipeline | tr ' ' '\\n' | sort -n | tail -n1)")
     assert command.wait().status == 1
