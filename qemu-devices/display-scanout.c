@@ -111,15 +111,12 @@ static void fill_background(BatonDisplayState *s, Lines lines)
 static size_t fetch(BatonDisplayState *s, unsigned plane, uint64_t addr,
                     void *buf, size_t len)
 {
-    const uint64_t bus_end = 1ull << 32;
+    const uint64_t bus_end = 1ull << 32;    /* addresses do not wrap around */
     BatonDisplayPlane *p = &s->planes[plane];
-    hwaddr fault = bus_end;
-    size_t done = len;
+    size_t done = addr < bus_end ? MIN(len, bus_end - addr) : 0;
+    hwaddr fault = addr + done;
 
-    if (addr + len > bus_end) {
-        fault = MAX(addr, bus_end);
-        done = 0;
-    } else if (baton_dma_read(&s->dma, addr, buf, len, &fault) != MEMTX_OK) {
+    if (baton_dma_read(&s->dma, addr, buf, done, &fault) != MEMTX_OK) {
         done = fault - addr;
     }
     s->bytes += done;

@@ -68,7 +68,7 @@ static bool baton_display_running(void *opaque, int version_id)
     return BATON_DISPLAY(opaque)->phase != BATON_DISPLAY_OFF;
 }
 
-/* What the frame in progress relies on; checked before its pictures are loaded */
+/* What the pictures of the frame in progress rely on */
 static bool baton_display_state_legal(void *opaque, int version_id)
 {
     BatonDisplayState *s = opaque;

@@ -3,7 +3,7 @@
  * Baton display engine: state shared by its parts
  *
  * display.c          the device: properties, reset, migration
- * display-regs.c     registers, interrupts, errors, checks of what is programmed
+ * display-regs.c     registers, interrupts, errors, checks of settings
  * display-timing.c   timing generator: vblank, latching, when slices are read
  * display-scanout.c  reads the planes' lines and composes the picture
  * display-ui.c       console and EDID
@@ -35,7 +35,7 @@ typedef enum BatonDisplayPhase {
     BATON_DISPLAY_BLANK,        /* vblank, until DMA may start */
     BATON_DISPLAY_STRETCHED,    /* VRR: vblank goes on until a commit */
     BATON_DISPLAY_FETCH,        /* a slice is being read */
-    BATON_DISPLAY_SCAN,         /* everything read, until the last line is out */
+    BATON_DISPLAY_SCAN,         /* all read, until the last line is out */
 } BatonDisplayPhase;
 
 typedef struct BatonDisplayPlane {
