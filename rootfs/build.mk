@@ -15,10 +15,10 @@ $(1): $(2) $(wildcard $(dir $(firstword $(2)))*.h) rootfs/build.mk | kernel $(AR
 endef
 
 # A program of the initramfs is made of all files of a directory ...
-PROGRAMS := $(addprefix build/rootfs/bin/baton-,agent memcpy pipeline)
 $(eval $(call program,build/rootfs/bin/baton-agent,$(wildcard rootfs/agent/*.c)))
 $(eval $(call program,build/rootfs/bin/baton-memcpy,$(wildcard rootfs/memcpy/*.c)))
 $(eval $(call program,build/rootfs/bin/baton-pipeline,$(wildcard rootfs/pipelines/*.c)))
+PROGRAMS := $(addprefix build/rootfs/bin/baton-,agent memcpy pipeline)
 
 # ... and one of the tests, which they put into the guest, of a single file.
 TEST_PROGRAMS := $(patsubst tests/guest/%.c,build/tests/guest/%,$(wildcard tests/guest/*.c))

@@ -8,7 +8,7 @@ set -euo pipefail
 export ROOTFS=$PWD/rootfs PROGRAMS=$PWD/build/rootfs/bin
 BUSYBOX=$(find "$1" -path '*bin/busybox')
 export BUSYBOX
-modules=build/rootfs/modules
+modules=$PWD/build/rootfs/modules
 image=build/rootfs/initramfs.cpio.gz
 
 install_modules() {
@@ -16,13 +16,13 @@ install_modules() {
     rm -rf $modules
     for m in "" "$PWD/build/modules/kernel-drivers"; do
         make -C build/linux ${m:+M="$m"} ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \
-            INSTALL_MOD_PATH="$PWD/$modules" INSTALL_MOD_STRIP=1 modules_install
+            INSTALL_MOD_PATH="$modules" INSTALL_MOD_STRIP=1 modules_install
     done
 }
 
 list_modules() {
     (cd $modules && find lib/modules -type d -printf 'dir /%p 755 0 0\n' -o \
-        -type f -printf "file /%p $PWD/$modules/%p 644 0 0\n") | LC_ALL=C sort
+        -type f -printf "file /%p $modules/%p 644 0 0\n") | LC_ALL=C sort
 }
 
 # busybox holds the names that it answers to as one table of strings.
