@@ -2,68 +2,61 @@
 """The registers of the display: manual, header and device say the same."""
 
 import random
-import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
-from harness.paths import ROOT
 from harness.qtest import QtestMachine
 from harness.regs import display as regs
 
+from . import manual
 from .display import IRQ, Buffer, Display, Mode
 
-MANUAL = ROOT / "docs" / "hardware" / "display.md"
+MANUAL = manual.load("display")
+ALL = 0xffff_ffff
 
 
-@dataclass
-class Documented:
-    offset: int
+@dataclass(frozen=True)
+class Instance:
+    """A register of the device; those of the planes are there several times."""
+
     name: str
-    access: str
-    reset: int | None           # None: not constant
-    per_plane: bool
-    fields: dict[str, tuple[int, int]] = field(default_factory=dict)
+    offset: int
+
+    @property
+    def access(self) -> str:
+        return MANUAL[self.name].access.split(" (")[0]
+
+    @property
+    def reset(self) -> int | None:
+        return MANUAL[self.name].reset
 
     @property
     def defined(self) -> int:
         """The bits that are not reserved."""
-        if not self.fields:
-            return 0xffff_ffff
-        return sum((1 << length) - 1 << shift for shift, length in self.fields.values())
+        name = "DISP_IRQ_STATUS" if self.name == "DISP_IRQ_ENABLE" else self.name
+        fields = MANUAL[name].fields.values()
+        return sum((1 << length) - 1 << shift for shift, length in fields) if fields else ALL
 
 
-def parse_manual() -> dict[str, Documented]:
-    registers: dict[str, Documented] = {}
-    for line in MANUAL.read_text().splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if re.fullmatch(r"\+?0x\w+", cells[0]):
-            offset, name, access, reset = cells[:4]
-            registers[name] = Documented(int(offset, 16), name, access,
-                                         None if reset == "-" else int(reset, 16),
-                                         offset.startswith("+"))
-        elif len(cells) == 4 and cells[0] in registers and re.fullmatch(r"[\d:]+", cells[2]):
-            high, _, low = cells[2].partition(":")
-            shift = int(low or high)
-            registers[cells[0]].fields[cells[1]] = (shift, int(high) - shift + 1)
-    registers["DISP_IRQ_ENABLE"].fields = registers["DISP_IRQ_STATUS"].fields
-    return registers
-
-
-REGISTERS = parse_manual()
-
-
-def instances() -> list:
-    """Every register of the device with its offset."""
-    found = []
-    for reg in REGISTERS.values():
-        for plane in range(regs.BATON_DISPLAY_PLANES if reg.per_plane else 1):
-            offset = reg.offset
-            if reg.per_plane:
-                offset += (regs.BATON_DISPLAY_PLANE_BASE
+def instances() -> Iterator[Instance]:
+    for name, reg in MANUAL.items():
+        if not name.startswith("PLANE_"):
+            yield Instance(name, reg.offset)
+            continue
+        for plane in range(regs.BATON_DISPLAY_PLANES):
+            yield Instance(name, reg.offset + regs.BATON_DISPLAY_PLANE_BASE
                            + plane * regs.BATON_DISPLAY_PLANE_STRIDE)
-            found.append(pytest.param(reg, offset, id=f"{reg.name}-{offset:#05x}"))
-    return found
+
+
+INSTANCES = list(instances())
+CONSTANT = [reg for reg in INSTANCES if reg.reset is not None]
+
+
+def with_access(*kinds: str):
+    return pytest.mark.parametrize("reg", [reg for reg in CONSTANT if reg.access in kinds],
+                                   ids=lambda reg: f"{reg.name}-{reg.offset:#05x}")
 
 
 @pytest.fixture(scope="module")
@@ -79,53 +72,49 @@ def display(machine):
     return d
 
 
-def test_manual_and_header_have_the_same_registers():
+def test_manual_has_the_registers_of_the_header():
     header = {name: (int(reg), reg.access) for name, reg in regs.registers.items()}
-    assert {reg.name: (reg.offset, reg.access) for reg in REGISTERS.values()} == header
+    assert {name: (reg.offset, reg.access.split(" (")[0])
+            for name, reg in MANUAL.items()} == header
 
 
-def test_manual_and_header_have_the_same_fields():
-    header = {name: {f: (bits.shift, bits.length) for f, bits in reg.fields.items()}
-              for name, reg in regs.registers.items()}
-    header["DISP_IRQ_ENABLE"] = header["DISP_IRQ_STATUS"]
-    assert {reg.name: reg.fields for reg in REGISTERS.values()} == header
+def test_manual_has_the_fields_of_the_header():
+    assert {name: reg.fields for name, reg in MANUAL.items()} == \
+        {name: {f: (bits.shift, bits.length) for f, bits in reg.fields.items()}
+         for name, reg in regs.registers.items()}
 
 
-@pytest.mark.parametrize(("reg", "offset"),
-                         [p for p in instances() if p.values[0].reset is not None])
-def test_reset_value(display, reg, offset):
-    assert display.read(offset) == reg.reset
+@with_access("ro", "rw", "wo", "w1c", "any write")
+def test_reset_value(display, reg):
+    assert display.read(reg.offset) == reg.reset
 
 
-@pytest.mark.parametrize(("reg", "offset"), [p for p in instances() if p.values[0].access == "ro"])
-def test_read_only(display, reg, offset):
-    before = display.read(offset)
-    display.write(offset, ~before & 0xffff_ffff)
-    if reg.reset is not None:
-        assert display.read(offset) == before
+@with_access("ro")
+def test_read_only(display, reg):
+    display.write(reg.offset, ~reg.reset & ALL)
+    assert display.read(reg.offset) == reg.reset
     assert display.irqs == 0
 
 
-@pytest.mark.parametrize(("reg", "offset"), [p for p in instances() if p.values[0].access == "rw"])
-def test_read_write(display, reg, offset):
+@with_access("rw")
+def test_read_write(display, reg):
     writable = reg.defined
     if reg.name == "DISP_CTRL":
         writable &= ~(regs.DISP_CTRL.RESET | regs.DISP_CTRL.ENABLE)
     for value in (writable, writable & 0x5555_5555, writable & 0xaaaa_aaaa):
-        display.write(offset, value)
-        assert display.read(offset) == value
+        display.write(reg.offset, value)
+        assert display.read(reg.offset) == value
     assert display.irqs == 0
 
 
-@pytest.mark.parametrize(("reg", "offset"),
-                         [p for p in instances() if p.values[0].access in ("rw", "wo")])
-def test_reserved_bits(display, reg, offset):
-    before = display.read(offset)
+@with_access("rw", "wo")
+def test_reserved_bits(display, reg):
+    before = display.read(reg.offset)
     for bit in range(32):
         if reg.defined >> bit & 1:
             continue
-        display.write(offset, 1 << bit | ~before & reg.defined)
-        assert display.read(offset) == before
+        display.write(reg.offset, 1 << bit | ~before & reg.defined)
+        assert display.read(reg.offset) == before
         assert display.ack() == IRQ.CONFIG_ERROR
         assert display.error[0] == regs.BATON_DISPLAY_ERR_REGISTER
 
@@ -151,11 +140,11 @@ def test_write_only_reads_zero(display):
 
 
 def test_reserved_offsets(display):
-    known = {offset for _, offset in (p.values for p in instances())}
+    known = {reg.offset for reg in INSTANCES}
     edid = range(regs.DISP_EDID, regs.DISP_EDID + regs.BATON_DISPLAY_EDID_SIZE)
     for offset in range(0, regs.BATON_DISPLAY_MMIO_SIZE, 4):
         if offset not in known and offset not in edid:
-            display.write(offset, 0xffff_ffff)
+            display.write(offset, ALL)
             assert display.read(offset) == 0
     assert display.irqs == 0
 
@@ -231,8 +220,9 @@ def test_illegal_timing(display, change):
     assert display.read(regs.DISP_STATUS) & regs.DISP_STATUS.RUNNING
 
 
-@pytest.mark.parametrize("reg", [*LEGAL, regs.DISP_VRR_VMAX])
-def test_timing_is_locked_while_running(display, reg):
+@pytest.mark.parametrize("name", [name for name in MANUAL if "stopped" in MANUAL[name].access])
+def test_timing_is_locked_while_running(display, name):
+    reg = MANUAL[name].offset
     display.set_mode(Mode())
     display.enable()
     display.ack()
@@ -293,9 +283,8 @@ def test_reset_restores_every_register(display):
     display.frame()
     display.lines(60)
     display.write(regs.DISP_CTRL, regs.DISP_CTRL.RESET)
-    for reg, offset in (p.values for p in instances()):
-        if reg.reset is not None:
-            assert display.read(offset) == reg.reset, reg.name
+    for reg in CONSTANT:
+        assert display.read(reg.offset) == reg.reset, reg.name
     display.lines(300)
     assert display.irqs == 0
 
@@ -304,7 +293,7 @@ def test_reset_restores_every_register(display):
 def test_fuzz(seed):
     """Anything may be written: the engine goes on, and a reset brings it back."""
     generator = random.Random(seed)
-    offsets = [p.values[1] for p in instances()]
+    offsets = [reg.offset for reg in INSTANCES]
     legal = {**LEGAL, regs.DISP_VRR_VMAX: 200}
     with QtestMachine() as m:
         d = Display(m)
