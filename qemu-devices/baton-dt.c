@@ -148,7 +148,7 @@ static int dt_entries(const DtParser *p, int node, const char *property,
 
 static uint64_t dt_read_cells(const uint8_t **data, unsigned cells)
 {
-    uint64_t value = cells == 1 ? ldl_be_p(*data) : ldq_be_p(*data);
+    uint64_t value = cells == 1 ? (uint32_t)ldl_be_p(*data) : ldq_be_p(*data);
 
     *data += cells * 4;
     return value;

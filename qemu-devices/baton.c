@@ -251,6 +251,7 @@ static bool baton_create_device(BatonMachineState *s, BatonNode *node,
 
     trace_baton_device(node->path, node->name, model->type, node->spi);
     node->dev = dev;
+    dev->id = g_strdup(node->name);
     if (!object_property_try_add_child(OBJECT(s), node->name, OBJECT(dev),
                                        errp)) {
         goto fail;
