@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from qemu.qmp import ExecuteError
 
 from harness.devicetree import machine_size
-from harness.errors import QemuError
 from harness.paths import dtb
 from harness.process import refusal
 from harness.regs import camera as regs
@@ -239,7 +239,7 @@ def test_reset_keeps_the_stream(live):
 
 
 def test_stream_blocks_migration(live, artifacts):
-    with pytest.raises(QemuError, match="live stream, which cannot be migrated"):
+    with pytest.raises(ExecuteError, match="live stream, which cannot be migrated"):
         live.camera.m.save(artifacts / "state")
 
 
