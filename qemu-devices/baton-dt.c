@@ -86,6 +86,19 @@ static bool dt_is_compatible(const void *fdt, int node, const char *compatible)
     return fdt_node_check_compatible(fdt, node, compatible) == 0;
 }
 
+/* The first compatible string that claims to be of Baton, or NULL */
+static const char *dt_baton_name(const void *fdt, int node)
+{
+    const char *name;
+
+    for (int i = 0;; i++) {
+        name = fdt_stringlist_get(fdt, node, "compatible", i, NULL);
+        if (!name || g_str_has_prefix(name, "baton,")) {
+            return name;
+        }
+    }
+}
+
 static bool dt_enabled(const void *fdt, int node)
 {
     return !fdt_getprop(fdt, node, "status", NULL) ||
@@ -461,7 +474,8 @@ static bool dt_device(DtParser *p, const DtBus *bus, int offset, Error **errp)
     }
     if (!model) {
         if (fdt_getprop(p->fdt, offset, "compatible", NULL) &&
-            fdt_getprop(p->fdt, offset, "reg", NULL)) {
+            fdt_getprop(p->fdt, offset, "reg", NULL) &&
+            !dt_baton_name(p->fdt, offset)) {
             warn_report("device tree: %s: compatible: no such device here, "
                         "node ignored", path);
         }
@@ -478,7 +492,7 @@ static bool dt_device(DtParser *p, const DtBus *bus, int offset, Error **errp)
     if (model->is_master) {
         if (!bus->dma) {
             return dt_error(errp, p, bus->node, "dma-ranges",
-                            "is missing, bus master %s reaches no memory",
+                            "is missing: bus master %s reaches no memory",
                             path);
         }
         node->dma = g_array_ref(bus->dma);
@@ -565,14 +579,8 @@ static bool dt_check_baton_nodes(const DtParser *p, Error **errp)
     int node = 0;
 
     while ((node = fdt_next_node(fdt, node, NULL)) >= 0) {
-        const char *name = NULL;
+        const char *name = dt_baton_name(fdt, node);
 
-        for (int i = 0; !name || !g_str_has_prefix(name, "baton,"); i++) {
-            name = fdt_stringlist_get(fdt, node, "compatible", i, NULL);
-            if (!name) {
-                break;
-            }
-        }
         if (name && !dt_find_node(p->dt, node) &&
             !dt_is_compatible(fdt, node, "simple-bus") &&
             dt_enabled_with_parents(fdt, node)) {
@@ -894,7 +902,7 @@ static bool dt_root(DtParser *p, Error **errp)
         return dt_error(errp, p, 0, address_cells != 2 ? "#address-cells" :
                         "#size-cells", "must be 2");
     }
-    while ((node = fdt_next_node(p->fdt, node, &depth)) >= 0) {
+    while ((node = fdt_next_node(p->fdt, node, &depth)) >= 0 && depth >= 0) {
         if (depth > DT_MAX_DEPTH) {
             return dt_error(errp, p, node, "path", "is deeper than %d nodes",
                             DT_MAX_DEPTH);
