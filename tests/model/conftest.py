@@ -2,8 +2,8 @@
 from collections.abc import Callable
 
 import pytest
-from harness.qtest import QtestMachine
 
+from harness.qtest import QtestMachine
 from model.camera import Camera
 
 

@@ -4,8 +4,8 @@
 import random
 
 import pytest
-from harness.regs import camera as regs
 
+from harness.regs import camera as regs
 from model import camera_pattern as pattern
 from model.camera import (
     BUFFERS,

@@ -2,8 +2,8 @@
 """Manual, header and device agree: reset values, access types, reserved bits."""
 
 import pytest
-from harness.regs import camera as regs
 
+from harness.regs import camera as regs
 from model import manual
 from model.camera import NV12, XRGB8888, Camera
 
