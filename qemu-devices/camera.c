@@ -84,7 +84,8 @@ unsigned camera_line_bytes(BatonCameraState *s, unsigned plane)
 
 static void update_irq(BatonCameraState *s)
 {
-    qemu_set_irq(s->irq, CAMERA_REG(s, IRQ_STATUS) & CAMERA_REG(s, IRQ_ENABLE));
+    qemu_set_irq(s->irq,
+                 !!(CAMERA_REG(s, IRQ_STATUS) & CAMERA_REG(s, IRQ_ENABLE)));
 }
 
 void camera_raise(BatonCameraState *s, uint32_t irqs)
