@@ -96,7 +96,6 @@ bool camera_ring_fetch(BatonCameraState *s, CameraError *error)
                       BATON_CAMERA_DESC_COUNT1, camera_line_bytes(s, 1) != 0);
 }
 
-/* The status word goes last, so that a CPU that sees it sees the rest. */
 bool camera_ring_write_back(BatonCameraState *s, unsigned status, uint64_t hash,
                             uint64_t err_addr, CameraError *error)
 {
@@ -111,11 +110,13 @@ bool camera_ring_write_back(BatonCameraState *s, unsigned status, uint64_t hash,
     stq_le_p(words + BATON_CAMERA_DESC_ERR_ADDR - first, err_addr);
 
     *error = (CameraError) { .code = BATON_CAMERA_DESC_RING_ERROR };
+    /* A CPU that sees the words sees the pixels ... */
     smp_wmb();
     if (baton_dma_write(&s->dma, addr + 4, words + 4, sizeof(words) - 4,
                         &error->addr) != MEMTX_OK) {
         return false;
     }
+    /* ... and one that sees the status sees the other words. */
     smp_wmb();
     return baton_dma_write(&s->dma, addr, words, 4, &error->addr) == MEMTX_OK;
 }

@@ -25,11 +25,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(BatonCameraState, BATON_CAMERA)
 #define CAMERA_NUM_PLANES 2
 #define CAMERA_LIST_BLOCK 64    /* segment list entries fetched at a time */
 
-/* Where a plane of the frame in flight goes; offsets are bytes into the plane */
+/* Where a plane of the frame in flight goes; offsets are bytes into it */
 typedef struct CameraPlane {
     uint64_t list;
     uint32_t count;
-    uint32_t next;              /* list entry that follows the current segment */
+    uint32_t next;              /* list entry behind the current segment */
     uint64_t seg_addr;
     uint64_t seg_start;
     uint64_t seg_end;
