@@ -80,6 +80,8 @@ int baton_display_connector_init(struct baton_display *bd)
 	if (ret)
 		return ret;
 	drm_connector_helper_add(connector, &baton_display_connector_helper_funcs);
+	/* The core attaches it to all connectors but virtual ones. */
+	drm_connector_attach_edid_property(connector);
 
 	if (FIELD_EX32(caps, DISP_CAPS, VRR)) {
 		ret = drm_connector_attach_vrr_capable_property(connector);
