@@ -214,12 +214,12 @@ class Agent:
         if kind == Type.HELLO_REPLY:
             self.ready = True
             return
-        if sequence:
-            self._acknowledge(kind, sequence, len(payload))
         if command := self._commands.get(number):
             command.received(Type(kind), payload)
         elif kind == Type.ERROR:
             print(f"agent: {payload[4:]!r}", file=sys.stderr)
+        if sequence:
+            self._acknowledge(kind, sequence, len(payload))
 
     def _acknowledge(self, kind: int, sequence: int, length: int) -> None:
         self._sequence = sequence

@@ -11,7 +11,8 @@ from pathlib import Path
 from .errors import GuestError
 from .eventloop import STALL, EventLoop
 
-_KERNEL_LINE = re.compile(r"^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? (.*)")
+# Not always at the start of a line: the shell's prompt may be there.
+_KERNEL_LINE = re.compile(r"\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? (.*)")
 _SPLAT = re.compile(
     r"WARNING: |BUG: |Oops|Kernel panic|Unable to handle kernel|Internal error|"
     r"INFO: (?:task .* blocked|possible|suspicious|trying to register|rcu|NMI)|"
@@ -45,6 +46,7 @@ class Console:
         self._open: Splat | None = None
         self.lines: list[str] = []
         self.splats: list[Splat] = []
+        self.panic: str | None = None
         self.closed = False
         loop.add(sock, self._received)
 
@@ -61,7 +63,7 @@ class Console:
 
     def _add(self, line: str) -> None:
         self.lines.append(line)
-        kernel = _KERNEL_LINE.match(line)
+        kernel = _KERNEL_LINE.search(line)
         if not kernel:
             return
         if self._open:
@@ -72,7 +74,8 @@ class Console:
             self._open = Splat([line])
             self.splats.append(self._open)
         if panic := _PANIC.search(line):
-            self._loop.fail(GuestError(f"kernel panic: {panic[1]}"))
+            self.panic = panic[1]
+            self._loop.fail(GuestError(f"kernel panic: {self.panic}"))
 
     @property
     def text(self) -> str:

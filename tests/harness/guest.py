@@ -170,6 +170,8 @@ class Guest:
 
     def sync_console(self) -> int:
         """Wait until all that the kernel has said is in the console log; the kernel's taint."""
+        if self.console.panic or not self.process.alive():
+            return 0
         mark = f"baton-mark-{next(self._marks)}"
         start = len(self.console.lines)
         taint = self.run(f"echo '<3>{mark}' >/dev/kmsg; cat /proc/sys/kernel/tainted").stdout
@@ -185,9 +187,7 @@ class Guest:
 
     def check(self) -> None:
         """Raise if the kernel printed a splat that was not declared."""
-        taint = 0
-        if self.process.alive() and self.agent.ready:
-            taint = self.sync_console()
+        taint = self.sync_console()
         if splats := self.console.undeclared():
             for splat in splats:
                 splat.declared = True

@@ -51,7 +51,9 @@ def _script(config: GuestConfig, script: Path, display: str) -> int:
         raise cli.UserError(f"GUEST: there is no file {script}")
     with Guest(config, OUT / "run", display) as guest:
         guest.put(script, _SCRIPT, 0o755)
-        command = guest.spawn([_SCRIPT], stdout=_write(sys.stdout), stderr=_write(sys.stderr))
+        command = guest.spawn(
+            f"exec {_SCRIPT}", stdout=_write(sys.stdout), stderr=_write(sys.stderr)
+        )
         try:
             status = command.wait(stall=None).status
         except KeyboardInterrupt:

@@ -89,7 +89,7 @@ def test_expected_splat_must_come(console):
 
 def test_panic_ends_all_waiting(console):
     with pytest.raises(GuestError, match="kernel panic: no init"):
-        console("[    1.0] Kernel panic - not syncing: no init\n").wait("never")
+        console("[    1.000000] Kernel panic - not syncing: no init\n").wait("never")
 
 
 def test_silence_is_an_error(console):
