@@ -13,7 +13,7 @@ image=build/rootfs/initramfs.cpio.gz
 
 install_modules() {
     local m
-    rm -rf $modules
+    rm -rf "$modules"
     for m in "" "$PWD/build/modules/kernel-drivers"; do
         make -C build/linux ${m:+M="$m"} ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \
             INSTALL_MOD_PATH="$modules" INSTALL_MOD_STRIP=1 modules_install
@@ -21,7 +21,7 @@ install_modules() {
 }
 
 list_modules() {
-    (cd $modules && find lib/modules -type d -printf 'dir /%p 755 0 0\n' -o \
+    (cd "$modules" && find lib/modules -type d -printf 'dir /%p 755 0 0\n' -o \
         -type f -printf "file /%p $modules/%p 644 0 0\n") | LC_ALL=C sort
 }
 

@@ -84,5 +84,5 @@ class Qmp:
                 raise QemuError(f"{command} {uri} failed: {why}")
 
     def close(self) -> None:
-        with contextlib.suppress(QMPError, OSError):  # QEMU may be gone already
+        with contextlib.suppress(QMPError, OSError, EOFError):  # QEMU may be gone already
             self._qmp.close()

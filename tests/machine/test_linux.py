@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What Linux makes of the machine."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from harness.guest import Guest
+
+Boot = Callable[..., Guest]
+
+
+def ram(guest: Guest) -> list[str]:
+    return re.findall(r"^(\S+) : System RAM", guest.run("cat /proc/iomem").stdout, re.M)
+
+
+@pytest.mark.parametrize(("name", "cpus"), [
+    ("baton", "0-1"), ("baton-dual", "0-1"), ("baton-uni", "0"), ("baton-window256", "0-1"),
+])
+def test_variant(boot: Boot, name: str, cpus: str) -> None:
+    guest = boot(dtb=name)
+    assert ram(guest) == ["80000000-bfffffff", "880000000-8bfffffff"]
+    assert guest.run("cat /sys/devices/system/cpu/online").stdout.strip() == cpus
+    count = 2 if name == "baton-dual" else 1
+    nodes = guest.run("ls /sys/bus/platform/devices").stdout.split()
+    assert sum(n.endswith(".camera") for n in nodes) == count
+    assert sum(n.endswith(".display") for n in nodes) == count
+
+
+def test_devices(guest: Guest) -> None:
+    devices = guest.run("ls /sys/class/rtc /sys/class/watchdog /sys/bus/gpio/devices").stdout
+    assert {"rtc0", "watchdog0", "gpiochip0"} <= set(devices.split())
+    assert "armv8_cortex_a57" in guest.run("ls /sys/bus/event_source/devices").stdout
+    assert guest.run("date +%Y").stdout >= "2024"
+
+
+def test_cpu_goes_and_comes(guest: Guest) -> None:
+    cpu1 = "/sys/devices/system/cpu/cpu1/online"
+    guest.run(f"echo 0 >{cpu1}")
+    assert guest.run("cat /sys/devices/system/cpu/online").stdout == "0\n"
+    guest.run(f"echo 1 >{cpu1}")
+    assert guest.run("cat /sys/devices/system/cpu/online").stdout == "0-1\n"
+
+
+def shutdown_reason(guest: Guest) -> str:
+    reason = guest.qmp.wait_event("SHUTDOWN")["data"]["reason"]
+    guest.wait_end()
+    return reason
+
+
+def test_power_key(guest: Guest) -> None:
+    guest.qmp.cmd("system_powerdown")
+    assert shutdown_reason(guest) == "guest-shutdown"
+
+
+@pytest.mark.parametrize(("command", "reason"), [
+    ("poweroff -f", "guest-shutdown"), ("reboot -f", "guest-reset"),
+])
+def test_end(guest: Guest, command: str, reason: str) -> None:
+    guest.spawn(command)
+    assert shutdown_reason(guest) == reason
+
+
+def test_watchdog_bites(guest: Guest) -> None:
+    guest.spawn("watchdog -F -T 2 -t 1000 /dev/watchdog0")
+    assert guest.qmp.wait_event("WATCHDOG")["data"]["action"] == "reset"
+    guest.wait_end()
