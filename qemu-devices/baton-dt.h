@@ -63,7 +63,7 @@ typedef struct BatonDt {
     GArray *banks;                      /* BatonRange, ascending */
     GPtrArray *nodes;                   /* BatonNode, in tree order */
     BatonNode *gic;
-    BatonNode *key_gpio;                /* controller of the power key, or NULL */
+    BatonNode *key_gpio;                /* of the power key, or NULL */
     unsigned key_pin;
 } BatonDt;
 

@@ -153,8 +153,8 @@ static bool baton_check_options(const BatonMachineState *s, Error **errp)
         return false;
     }
     if (ms->smp.cpus != dt->num_cpus || ms->smp.max_cpus != dt->num_cpus) {
-        error_setg(errp, "-smp: is %u (at most %u), but the device tree's /cpus "
-                   "has %u: use -smp %u", ms->smp.cpus, ms->smp.max_cpus,
+        error_setg(errp, "-smp: is %u (at most %u), but the device tree's "
+                   "/cpus has %u: use -smp %u", ms->smp.cpus, ms->smp.max_cpus,
                    dt->num_cpus, dt->num_cpus);
         return false;
     }
