@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What Linux makes of the machine."""
 
+import contextlib
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from harness.guest import Guest
+from harness.guest import Guest, GuestConfig
 
 Boot = Callable[..., Guest]
 
@@ -66,3 +68,17 @@ def test_watchdog_bites(guest: Guest) -> None:
     guest.spawn("watchdog -F -T 2 -t 1000 /dev/watchdog0")
     assert guest.qmp.wait_event("WATCHDOG")["data"]["action"] == "reset"
     guest.wait_end()
+
+
+def test_migration(artifacts: Path) -> None:
+    """A program goes on counting in another QEMU."""
+    state = artifacts / "state"
+    with Guest(GuestConfig(), artifacts / "from") as guest:
+        guest.spawn("i=0; while :; do i=$((i+1)); echo count=$i >/dev/console; usleep 100000; done")
+        guest.console.wait(r"count=5\b")
+        guest.qmp.migrate(f"file:{state}")
+    count = max(int(n) for n in re.findall(r"count=(\d+)", "\n".join(guest.console.lines)))
+    config = GuestConfig(qemu_args=("-incoming", f"file:{state}"))
+    with contextlib.closing(Guest(config, artifacts / "to")) as other:
+        other.start()
+        other.console.wait(rf"count={count + 5}\b")
