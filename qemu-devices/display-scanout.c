@@ -7,9 +7,6 @@
 #include "baton-color.h"
 #include "trace.h"
 
-/* Pixels handled by one pass of a vectorised loop */
-#define BLOCK 16
-
 typedef struct PlaneGeometry {
     unsigned format;
     unsigned x, y, width, height;
@@ -129,66 +126,6 @@ static size_t fetch(BatonDisplayState *s, unsigned plane, uint64_t addr,
     return done;
 }
 
-static inline uint32_t expand_rgb565(uint16_t v)
-{
-    uint32_t r = v >> 11, g = v >> 5 & 0x3f, b = v & 0x1f;
-
-    return 0xff000000 | (r << 3 | r >> 2) << 16 | (g << 2 | g >> 4) << 8 |
-           (b << 3 | b >> 2);
-}
-
-static void rgb565_to_xrgb(uint32_t *restrict dst, const uint16_t *restrict src,
-                           unsigned width)
-{
-    unsigned x = 0;
-
-    for (; x + BLOCK <= width; x += BLOCK) {
-        for (int i = 0; i < BLOCK; i++) {
-            dst[x + i] = expand_rgb565(src[x + i]);
-        }
-    }
-    for (; x < width; x++) {
-        dst[x] = expand_rgb565(src[x]);
-    }
-}
-
-/*
- * Two 8-bit channels at once, in bits 7:0 and 23:16:
- * src + round(dst * (255 - alpha) / 255), at most 255
- */
-static inline uint32_t blend_pair(uint32_t dst, uint32_t src, uint32_t beta)
-{
-    uint32_t v = (dst & 0xff00ff) * beta + 0x800080;
-    uint32_t over;
-
-    v = ((v + (v >> 8 & 0xff00ff)) >> 8 & 0xff00ff) + (src & 0xff00ff);
-    over = v & 0x1000100;
-    return (v | (over - (over >> 8))) & 0xff00ff;
-}
-
-static inline uint32_t blend_pixel(uint32_t dst, uint32_t src)
-{
-    uint32_t beta = 255 - (src >> 24);
-
-    return blend_pair(dst, src, beta) |
-           (blend_pair(dst >> 8, src >> 8, beta) & 0xff) << 8 | 0xff000000;
-}
-
-static void blend_argb(uint32_t *restrict dst, const uint32_t *restrict src,
-                       unsigned width)
-{
-    unsigned x = 0;
-
-    for (; x + BLOCK <= width; x += BLOCK) {
-        for (int i = 0; i < BLOCK; i++) {
-            dst[x + i] = blend_pixel(dst[x + i], src[x + i]);
-        }
-    }
-    for (; x < width; x++) {
-        dst[x] = blend_pixel(dst[x], src[x]);
-    }
-}
-
 static bool draw_line(BatonDisplayState *s, unsigned plane,
                       const PlaneGeometry *g, unsigned line)
 {
@@ -196,18 +133,17 @@ static bool draw_line(BatonDisplayState *s, unsigned plane,
     uint32_t *dst = picture_line(s, line) + g->x;
     unsigned y = g->src_y + line - g->y;
     unsigned cpp = baton_display_cpp(g->format);
-    uint32_t buf[BATON_DISPLAY_MAX_WIDTH];
 
     if (fetch(s, plane, p->active[R_PLANE_ADDR0] + (uint64_t)y * g->pitch[0] +
-              g->src_x * cpp, buf, g->line_bytes) < g->line_bytes) {
+              g->src_x * cpp, s->line, g->line_bytes) < g->line_bytes) {
         return false;
     }
     switch (g->format) {
     case BATON_DISPLAY_FORMAT_XRGB8888:
-        memcpy(dst, buf, g->line_bytes);
+        memcpy(dst, s->line, g->line_bytes);
         break;
     case BATON_DISPLAY_FORMAT_RGB565:
-        rgb565_to_xrgb(dst, (uint16_t *)buf, g->width);
+        baton_display_rgb565_to_xrgb(dst, (uint16_t *)s->line, g->width);
         break;
     case BATON_DISPLAY_FORMAT_NV12:
         if (y % 2 == 0 &&
@@ -216,11 +152,11 @@ static bool draw_line(BatonDisplayState *s, unsigned plane,
                   p->cbcr, g->line_bytes) < g->line_bytes) {
             return false;
         }
-        baton_color_nv12_to_xrgb(dst, (uint8_t *)buf, p->cbcr, g->width,
+        baton_color_nv12_to_xrgb(dst, (uint8_t *)s->line, p->cbcr, g->width,
                                  g->encoding, g->full_range);
         break;
     case BATON_DISPLAY_FORMAT_ARGB8888:
-        blend_argb(dst, buf, g->width);
+        baton_display_blend_argb(dst, s->line, g->width);
         break;
     }
     return true;
@@ -280,7 +216,6 @@ static void draw_bottom(BatonDisplayState *s, Lines lines)
 static void update_crc(BatonDisplayState *s, Lines lines)
 {
     unsigned width = baton_display_width(s);
-    uint32_t buf[BATON_DISPLAY_MAX_WIDTH];
 
     if (!s->crc) {
         return;
@@ -289,9 +224,9 @@ static void update_crc(BatonDisplayState *s, Lines lines)
         const uint32_t *src = picture_line(s, line);
 
         for (unsigned x = 0; x < width; x++) {
-            buf[x] = src[x] & 0xffffff;
+            s->line[x] = src[x] & 0xffffff;
         }
-        s->crc_value = crc32(s->crc_value, (const Bytef *)buf, width * 4);
+        s->crc_value = crc32(s->crc_value, (const Bytef *)s->line, width * 4);
     }
 }
 

@@ -6,6 +6,7 @@
  * display-regs.c     registers, interrupts, errors, checks of settings
  * display-timing.c   timing generator: vblank, latching, when slices are read
  * display-scanout.c  reads the planes' lines and composes the picture
+ * display-pixels.c   pixel formats and blending
  * display-ui.c       console and EDID
  *
  * Programming interface: docs/hardware/display.md.
@@ -85,6 +86,7 @@ struct BatonDisplayState {
     uint32_t *front;            /* the last complete one */
     bool front_valid;
     bool redraw;                /* the console does not show it yet */
+    uint32_t line[BATON_DISPLAY_MAX_WIDTH];     /* scratch memory */
 };
 
 /* display-regs.c */
@@ -110,6 +112,12 @@ uint64_t baton_display_slice_bytes(const BatonDisplayState *s);
 void baton_display_read_slice(BatonDisplayState *s);
 void baton_display_blank_rest(BatonDisplayState *s);
 void baton_display_end_picture(BatonDisplayState *s);
+
+/* display-pixels.c: one line of pixels */
+void baton_display_rgb565_to_xrgb(uint32_t *restrict dst,
+                                  const uint16_t *restrict src, unsigned width);
+void baton_display_blend_argb(uint32_t *restrict dst,
+                              const uint32_t *restrict src, unsigned width);
 
 /* display-ui.c */
 void baton_display_init_ui(BatonDisplayState *s);

@@ -162,10 +162,11 @@ def test_part_of_a_buffer(display, fourcc):
     display.enable(*CHECKS)
     display.frame()
     x, y, width, height = area
+    rgb = buffer.rgb
     screen = [0] * (64 * 64)
     for row in range(height):
         at = (y + row) * 128 + x
-        screen[(17 + row) * 64 + 3:(17 + row) * 64 + 3 + width] = buffer.rgb[at:at + width]
+        screen[(17 + row) * 64 + 3:(17 + row) * 64 + 3 + width] = rgb[at:at + width]
     check(display, screen)
     assert display.bytes == pixels.frame_bytes(fourcc, width, height)
 
