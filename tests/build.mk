@@ -12,7 +12,8 @@
 #   QEMU_ARGS    more QEMU arguments (run, shell, debug)
 #   BENCH_BUILD  1: also measure a build from nothing (bench)
 
-DTB ?= baton
+# make hands them on in the environment, where quotes and spaces survive.
+
 PHOTOS := $(BATON_CACHE)/src/photos
 CLIP := build/clip/photos.y4m
 HARNESS := env PYTHONPATH=tests build/venv/bin/python -m
@@ -21,26 +22,22 @@ HARNESS := env PYTHONPATH=tests build/venv/bin/python -m
 guest: qemu dtbs rootfs
 
 test: guest test-programs ## Run all checks and tests (T=tests/boot, T="-k camera")
-	@LINUX_SRC="$(LINUX_SRC)" QEMU_SRC="$(QEMU_SRC)" \
-		$(HARNESS) harness.testrun --jobs $(JOBS) $(T)
+	@LINUX_SRC="$(LINUX_SRC)" QEMU_SRC="$(QEMU_SRC)" $(HARNESS) harness.testrun
 
 $(CLIP): tests/harness/clip.py | setup $(PHOTOS)
 	@$(STEP) clip $(HARNESS) harness.clip "$(PHOTOS)" $@
 
 demo: guest $(if $(VIDEO),,$(CLIP)) ## Play a clip from camera to display: out/demo/
-	@$(HARNESS) harness.demo --dtb "$(DTB)" --video "$(VIDEO)" --camera "$(CAMERA)" \
-		--display "$(DISPLAY_UI)" --frames "$(or $(FRAMES),0)"
-
-RUN = $(HARNESS) harness.run --dtb "$(DTB)" --video "$(VIDEO)" --display "$(DISPLAY_UI)"
+	@$(HARNESS) harness.demo
 
 run: guest ## Boot a guest, with its console here or to run GUEST=script.sh
-	@$(RUN) --guest "$(GUEST)"
+	@$(HARNESS) harness.run
 
 shell: guest ## Boot a guest for a shell on its console
-	@$(RUN)
+	@$(HARNESS) harness.run shell
 
 debug: guest ## Boot a guest that waits for gdb (docs/development.md)
-	@$(RUN) --debug
+	@$(HARNESS) harness.run debug
 
 bench: guest ## Measure: out/bench/bench.json
-	@$(HARNESS) bench $(if $(filter 1,$(BENCH_BUILD)),--build)
+	@$(HARNESS) bench

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-import argparse
 import os
 import platform
 import shutil
@@ -13,9 +12,7 @@ OUT = paths.OUT / "bench"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make bench", description="Measure; medians.")
-    parser.add_argument("--build", action="store_true", help="also a build from nothing")
-    options = parser.parse_args()
+    build = cli.setting("BENCH_BUILD", ("", "0", "1")) == "1"
     shutil.rmtree(OUT, ignore_errors=True)
     results = Results()
     about = {"host": {"machine": platform.machine(), "cpus": os.cpu_count()}}
@@ -25,7 +22,7 @@ def main() -> int:
         streams.free_running(results, OUT)
         builds.edit_to_running(results, OUT)
         builds.sizes(results)
-        if options.build:
+        if build:
             builds.from_nothing(results)
     finally:
         results.write(OUT / "bench.json", about)

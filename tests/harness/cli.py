@@ -4,14 +4,41 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from .errors import GuestError, InfrastructureError, QemuError
 
+DISPLAYS = {"": "none", "gtk": "gtk", "vnc": "vnc=127.0.0.1:0"}
+
 
 class UserError(Exception):
     """What the user asked for cannot be done."""
+
+
+def setting(name: str, choices: Collection[str] | None = None, default: str = "") -> str:
+    """A variable of make's command line, which make puts into the environment."""
+    value = os.environ.get(name) or default
+    if choices is not None and value not in choices:
+        allowed = " or ".join(filter(None, choices))
+        raise UserError(f"{name}={value}: must be {allowed}")
+    return value
+
+
+def number(name: str) -> int:
+    """A setting that is a number; 0 if it is not given."""
+    value = setting(name, default="0")
+    if not value.isdecimal():
+        raise UserError(f"{name}={value}: must be a number")
+    return int(value)
+
+
+def display() -> str:
+    """QEMU's -display for DISPLAY_UI."""
+    ui = setting("DISPLAY_UI", DISPLAYS)
+    if ui == "vnc":
+        print("Watch with a VNC viewer on localhost:5900", flush=True)
+    return DISPLAYS[ui]
 
 
 @contextmanager

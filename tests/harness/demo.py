@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`make demo`: play a clip from the camera to the display, and show that it was not copied."""
 
-import argparse
 import contextlib
 import json
 import shutil
@@ -20,13 +19,13 @@ from .paths import OUT, ROOT
 DIRECTORY = OUT / "demo"
 SCREEN = DIRECTORY / "screen.png"
 FRAMES = DIRECTORY / "frames.json"
-_DISPLAYS = {"": "none", "gtk": "gtk", "vnc": "vnc=127.0.0.1:0"}
 
 
-def _play(guest: Guest, source: ClipSource | LiveSource, options: argparse.Namespace) -> dict:
+def _play(guest: Guest, source: ClipSource | LiveSource, display: str) -> dict:
     """Run the pipeline and take the screenshot while the last picture stands."""
-    watching = options.display and sys.stdin.isatty() and not options.frames
-    frames = 0 if watching else options.frames or source.frames()
+    wanted = cli.number("FRAMES")
+    watching = display != "none" and sys.stdin.isatty() and not wanted
+    frames = 0 if watching else wanted or source.frames()
     command = pipeline.start(guest, ["--hash", "--hold", "--frames", str(frames)])
     if watching:
         print("Playing until Ctrl-C ...", flush=True)
@@ -84,30 +83,24 @@ def _print_table(report: dict, verdict: dict[str, tuple[bool, str]]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--video", default="")
-    parser.add_argument("--camera", choices=["", "live"], default="")
-    parser.add_argument("--display", choices=list(_DISPLAYS), default="")
-    parser.add_argument("--dtb", default="baton")
-    parser.add_argument("--frames", type=int, default=0)
-    options = parser.parse_args()
-
+    live = cli.setting("CAMERA", ("", "live"))
+    display = cli.display()
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     DIRECTORY.mkdir(parents=True)
-    source = (LiveSource if options.camera else ClipSource)(options.video)
+    source = (LiveSource if live else ClipSource)(cli.setting("VIDEO"))
     source.prepare()
     config = GuestConfig(
-        dtb=options.dtb, machine=source.machine(), qemu_args=tuple(source.qemu_args())
+        dtb=cli.setting("DTB", default="baton"),
+        machine=source.machine(),
+        qemu_args=tuple(source.qemu_args()),
     )
     print(f"Playing {source.name}", flush=True)
-    if options.display == "vnc":
-        print("Watch it with a VNC viewer on localhost:5900", flush=True)
     start = time.monotonic()
     try:
-        with Guest(config, DIRECTORY, _DISPLAYS[options.display]) as guest:
+        with Guest(config, DIRECTORY, display) as guest:
             boot = time.monotonic() - start
             source.connect(guest)
-            report = _play(guest, source, options)
+            report = _play(guest, source, display)
     finally:
         source.close()
 

@@ -17,7 +17,7 @@ from .agent import Agent, Command, Result
 from .console import Console
 from .errors import GuestError
 from .eventloop import STALL, EventLoop
-from .process import QemuProcess
+from .process import QemuProcess, qemu_binary
 from .qtest import machine_args
 
 AGENT_PORT = "org.baton.agent"
@@ -54,6 +54,10 @@ class GuestConfig:
             append,
             *self.qemu_args,
         ]
+
+    def console_command(self, display: str = "none") -> list[str]:
+        """QEMU with the guest's console on the terminal."""
+        return [str(qemu_binary()), *self.boot_args(), "-display", display, "-serial", "mon:stdio"]
 
     def make_args(self) -> str:
         """The variables with which `make run` boots the same guest."""
@@ -212,9 +216,10 @@ class Guest:
 
     def collect_evidence(self) -> None:
         """Leave screenshots and the way back in next to the logs. Never raises."""
-        if hasattr(self.process, "command"):
+        with contextlib.suppress(Exception):
             (self.dir / "again.txt").write_text(
-                f"make shell {self.config.make_args()}\n\n{shlex.join(self.process.command)}\n"
+                f"make shell {self.config.make_args()}\n"
+                f"{shlex.join(self.config.console_command())}\n"
             )
         with contextlib.suppress(Exception):  # ends at the first display that does not exist
             for display in itertools.count():

@@ -65,6 +65,7 @@ class QemuProcess:
                     stderr=log,
                     pass_fds=[fd.fileno() for fd in self._fds],
                     preexec_fn=_die_with_parent,
+                    start_new_session=True,  # Ctrl-C is for us alone
                 )
         except OSError as err:
             raise InfrastructureError(f"cannot start {command[0]}: {err}") from err

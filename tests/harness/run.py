@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`make run`, `make shell`, `make debug`: boot the machine, for a person or for a script."""
 
-import argparse
 import os
 import shlex
 import signal
@@ -11,28 +10,27 @@ from pathlib import Path
 from . import cli, clip
 from .guest import Guest, GuestConfig
 from .paths import BUILD, OUT
-from .process import qemu_binary
 
-_DISPLAYS = {"": "none", "gtk": "gtk", "vnc": "vnc=127.0.0.1:0"}
 _SCRIPT = "/tmp/guest-script"
 
 
-def _config(options: argparse.Namespace) -> GuestConfig:
+def _config(debug: bool) -> GuestConfig:
     machine = ""
-    if options.video:
+    if video := cli.setting("VIDEO"):
         source = BUILD / "clip" / "video.y4m"
-        clip.convert(Path(options.video), source)
+        clip.convert(Path(video), source)
         machine = f"camera0-file={str(source).replace(',', ',,')}"
-    arguments = shlex.split(options.qemu_args)
-    if options.debug:
-        arguments += ["-s", "-S"]
-    kernel_args = f"{options.kernel_args}{' nokaslr' if options.debug else ''}".strip()
-    return GuestConfig(options.dtb, machine, kernel_args, tuple(arguments))
+    kernel_args, qemu_args = cli.setting("KERNEL_ARGS"), shlex.split(cli.setting("QEMU_ARGS"))
+    if debug:
+        kernel_args += " nokaslr"
+        qemu_args += ["-s", "-S"]
+    dtb = cli.setting("DTB", default="baton")
+    return GuestConfig(dtb, machine, kernel_args.strip(), tuple(qemu_args))
 
 
 def _console(config: GuestConfig, display: str) -> int:
     """Become QEMU, with the guest's console on this terminal."""
-    command = [str(qemu_binary()), *config.boot_args(), "-display", display, "-serial", "mon:stdio"]
+    command = config.console_command(display)
     sys.stdout.flush()
     os.execv(command[0], command)
 
@@ -63,20 +61,13 @@ def _script(config: GuestConfig, script: Path, display: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dtb", default="baton")
-    parser.add_argument("--kernel-args", default="")
-    parser.add_argument("--qemu-args", default="")
-    parser.add_argument("--guest", default="")
-    parser.add_argument("--video", default="")
-    parser.add_argument("--display", choices=list(_DISPLAYS), default="")
-    parser.add_argument("--debug", action="store_true")
-    options = parser.parse_args()
-    config = _config(options)
-    display = _DISPLAYS[options.display]
-    if options.guest:
-        return _script(config, Path(options.guest), display)
-    if options.debug:
+    mode = "".join(sys.argv[1:])
+    script = cli.setting("GUEST")
+    config = _config(debug=mode == "debug")
+    display = cli.display()
+    if script and not mode:
+        return _script(config, Path(script), display)
+    if mode == "debug":
         print("QEMU waits for gdb on localhost:1234; see docs/development.md")
     print("Ctrl-A x ends the guest, Ctrl-A c is QEMU's monitor")
     return _console(config, display)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`make test`: run pytest on all processors, end with "N passed, N failed"."""
 
-import argparse
 import os
+import shlex
 import shutil
 import sys
 
 import pytest
 
+from . import cli
 from .paths import OUT, ROOT
 
 # A test counts once, with the worst that was reported for it.
@@ -46,17 +47,15 @@ class Counter:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make test", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    options, selection = parser.parse_known_args()
-
+    selection = shlex.split(cli.setting("T"))
+    jobs = cli.number("JOBS") or os.cpu_count()
     shutil.rmtree(OUT / "test", ignore_errors=True)
     (OUT / "test").mkdir(parents=True)
     os.chdir(ROOT)
     arguments = ["--junitxml=out/test/junit.xml", "-o", "junit_family=xunit2"]
     single = any("::" in word for word in selection)
     if not single:
-        arguments += ["-n", str(options.jobs), "--dist", "worksteal"]
+        arguments += ["-n", str(jobs), "--dist", "worksteal"]
     counter = Counter()
     status = pytest.main([*arguments, *selection], plugins=[counter])
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
@@ -67,4 +66,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.run(main)
