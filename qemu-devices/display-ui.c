@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Baton display engine: the monitor */
+/* Baton display engine: console */
 
 #include "qemu/osdep.h"
-#include "hw/display/edid.h"
 #include "display.h"
 
 static void show_front(BatonDisplayState *s)
@@ -54,15 +53,5 @@ static const GraphicHwOps baton_display_gfx_ops = {
 
 void baton_display_init_ui(BatonDisplayState *s)
 {
-    qemu_edid_info info = {
-        .name = "Baton",
-        .prefx = s->xres,
-        .prefy = s->yres,
-        .maxx = BATON_DISPLAY_MAX_WIDTH,
-        .maxy = BATON_DISPLAY_MAX_HEIGHT,
-        .refresh_rate = 60000,
-    };
-
-    qemu_edid_generate(s->edid, sizeof(s->edid), &info);
     s->con = graphic_console_init(DEVICE(s), 0, &baton_display_gfx_ops, s);
 }

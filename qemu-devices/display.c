@@ -49,6 +49,7 @@ static void baton_display_realize(DeviceState *dev, Error **errp)
     /* Memory that no mode uses is never touched, so costs nothing. */
     s->back = g_malloc0(PICTURE_BYTES);
     s->front = g_malloc0(PICTURE_BYTES);
+    baton_display_make_edid(s);
     baton_display_init_ui(s);
 }
 

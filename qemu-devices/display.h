@@ -7,7 +7,8 @@
  * display-timing.c   timing generator: vblank, latching, when slices are read
  * display-scanout.c  reads the planes' lines and composes the picture
  * display-pixels.c   pixel formats and blending
- * display-ui.c       console and EDID
+ * display-ui.c       console
+ * display-edid.c     what the monitor says about itself
  *
  * Programming interface: docs/hardware/display.md.
  */
@@ -121,6 +122,9 @@ void baton_display_blend_argb(uint32_t *restrict dst,
 
 /* display-ui.c */
 void baton_display_init_ui(BatonDisplayState *s);
+
+/* display-edid.c */
+void baton_display_make_edid(BatonDisplayState *s);
 
 static inline unsigned baton_display_cpp(unsigned format)
 {

@@ -152,7 +152,7 @@ REG32(PLANE_DONE_HASH_LO, 0x2c)         /* ro, hash; 0 unless CTRL.HASH and no e
 REG32(PLANE_DONE_HASH_HI, 0x30)         /* ro */
 
 REG32(DISP_EDID, 0x800)                 /* ro, first word of the monitor's EDID */
-#define BATON_DISPLAY_EDID_SIZE 384     /* at most; byte 126 counts the blocks after the first */
+#define BATON_DISPLAY_EDID_SIZE 256
 
 #define BATON_DISPLAY_ALIGN 64
 #define BATON_DISPLAY_SLICE_LINES 16    /* lines per DMA slice */
