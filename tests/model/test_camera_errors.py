@@ -95,6 +95,7 @@ def test_buffer_across_the_end_within_a_line(camera):
     lines = pattern.lines(XRGB8888, 64, 64, 0)[0]
     assert [data[at:at + 256] for at in range(0, 13 * 304, 304)] == lines[:13]
     assert data[13 * 304:] == lines[13][:4096 - 13 * 304]
+    assert camera.read64(regs.CAM_BYTES_LO) == 13 * 256 + 4096 - 13 * 304 + FRAME
 
 
 def test_second_plane_outside_the_window(camera):

@@ -278,6 +278,20 @@ def test_overrun_when_the_fifo_is_full(camera):
     assert camera.read(regs.CAM_FRAMES) == 1
 
 
+@pytest.mark.parametrize(("interval", "status"), [(37_449_143, DONE), (37_449_135, OVERRUN)])
+def test_overrun_to_the_nanosecond(camera, interval, status):
+    """64x128: a slice is filled in 7/64 of the interval, as fast as it is written, or 1 ns less."""
+    assert interval * 7 // 64 - SLICE_TIME == (0 if status == DONE else -1)
+    camera.setup(64, 128, interval=interval)
+    camera.write(regs.CAM_DMA_RATE, 1)
+    camera.queue(camera.buffer(0))
+    camera.enable()
+    camera.m.clock_step(2 * (interval * 7 // 64) + 1)
+    assert camera.status(0).status == (0 if status == DONE else OVERRUN)
+    camera.m.clock_step(interval)
+    assert camera.status(0).status == status
+
+
 @pytest.mark.parametrize(("interval", "status"),
                          [(SLICE_TIME * 8, DONE), (SLICE_TIME * 8 - 8, OVERRUN)])
 def test_overrun_when_the_next_frame_begins(camera, interval, status):
