@@ -71,5 +71,7 @@ lock build/.qemu.lock
 [ -x "$cached" ] || build
 touch "$BATON_CACHE/qemu/$key"
 store "$cached" $binary
+# The VNC server does not start without it.
+store "$source/pc-bios/keymaps/en-us" build/qemu/keymaps/en-us
 echo "$key" >build/qemu/.key
 keep_newest 8 "$BATON_CACHE/qemu"

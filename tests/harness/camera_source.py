@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from . import clip
-from .cli import step
+from .cli import UserError, step
 from .guest import Guest
 from .paths import BUILD, OUT, ROOT
 
@@ -52,6 +52,7 @@ class LiveSource:
         self._video = video
         # Relative: the path of a socket has at most 107 characters.
         self._socket = (OUT / "demo" / "camera.sock").relative_to(ROOT)
+        self._log = OUT / "demo" / "ffmpeg.log"
         self._feeder: subprocess.Popen | None = None
         self.name = f"live stream on {self._socket}"
 
@@ -79,10 +80,10 @@ class LiveSource:
                 f" unix:{sock}",
                 flush=True,
             )
-            if self._wait_for_user(guest):
-                return
-            print("Nobody did; streaming the default clip.")
-        self._feeder = clip.feed(self._input, self._socket)
+        if self._video or not self._wait_for_user(guest):
+            print(f"Streaming {self._video or 'the default clip'}", flush=True)
+            self._feeder = clip.feed(self._input, self._socket, self._log)
+        self._wait_for_picture(guest)
 
     @staticmethod
     def _wait_for_user(guest: Guest) -> bool:
@@ -94,6 +95,13 @@ class LiveSource:
             time.sleep(0.2)  # QMP has no event for this
         return False
 
+    def _wait_for_picture(self, guest: Guest) -> None:
+        """Wait until the camera knows the size of what it is to capture."""
+        size_known = "grep -q 'SRC_SIZE = 0x0*[1-9a-f]' /sys/kernel/debug/baton-camera.0/registers"
+        while guest.run(f"{size_known} || {{ sleep 0.2; false; }}", check=False).status:
+            if self._feeder and self._feeder.poll() is not None:
+                raise UserError(f"cannot stream {self._video}: {_last_line(self._log)}")
+
     def frames(self) -> int:
         return 150
 
@@ -102,3 +110,7 @@ class LiveSource:
             self._feeder.kill()
             self._feeder.wait()
         self._socket.unlink(missing_ok=True)
+
+
+def _last_line(log: Path) -> str:
+    return (log.read_text(errors="replace").splitlines() or ["ffmpeg ended"])[-1]

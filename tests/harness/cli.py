@@ -2,12 +2,14 @@
 """What the commands behind make's targets share: one line for an error, elapsed time."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from .errors import GuestError, InfrastructureError, QemuError
+from .process import qemu_binary
 
 DISPLAYS = {"": "none", "gtk": "gtk", "vnc": "vnc=127.0.0.1:0"}
 
@@ -38,7 +40,14 @@ def display() -> str:
     ui = setting("DISPLAY_UI", DISPLAYS)
     if ui == "vnc":
         print("Watch with a VNC viewer on localhost:5900", flush=True)
+    if ui == "gtk" and not _has_gtk():
+        raise UserError("DISPLAY_UI=gtk: install libgtk-3-dev and run 'make qemu', or use vnc")
     return DISPLAYS[ui]
+
+
+def _has_gtk() -> bool:
+    command = [qemu_binary(), "-display", "help"]
+    return "gtk" in subprocess.run(command, capture_output=True, text=True).stdout.split()
 
 
 @contextmanager
@@ -57,7 +66,10 @@ def run(main: Callable[[], int]) -> None:
     except KeyboardInterrupt:
         _fail("interrupted")
         status = 130
-    except (UserError, InfrastructureError, GuestError, QemuError, AssertionError) as err:
+    except (QemuError, InfrastructureError) as err:
+        _fail(str(err).splitlines()[0])
+        status = 1
+    except (UserError, GuestError, AssertionError) as err:
         _fail(str(err))
         status = 1
     except OSError as err:

@@ -6,7 +6,6 @@ package mate-backgrounds (GPL-2.0-or-later), and cross-fades between them.
 """
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ _PANS = (
 )
 _PAN_FRAMES = 39
 _FADE = 0.4
+_NO_FFMPEG = "ffmpeg is missing: run 'make setup'"
 _TO_VIDEO = "out_color_matrix=bt709:out_range=tv,format=yuv420p"
 
 
@@ -85,7 +85,7 @@ def _ffmpeg(arguments: Sequence[str], output: Path, what: str) -> None:
             print(f"{what} is damaged: {said[0]}; playing what can be decoded")
         part.rename(output)
     except FileNotFoundError:
-        raise cli.UserError("ffmpeg is missing: run 'make setup'") from None
+        raise cli.UserError(_NO_FFMPEG) from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -114,26 +114,18 @@ def convert(video: Path, output: Path) -> None:
     _ffmpeg([*video_input(video), "-t", str(VIDEO_SECONDS)], output, f"VIDEO {video}")
 
 
-def feed(clip_input: Sequence[str], sock: Path) -> subprocess.Popen:
+def feed(arguments: Sequence[str], sock: Path, log: Path) -> subprocess.Popen:
     """Stream to a camera's socket in real time."""
-    ffmpeg = shutil.which("ffmpeg")
-    if not ffmpeg:
-        raise cli.UserError("ffmpeg is missing: run 'make setup'")
-    return subprocess.Popen(
-        [
-            ffmpeg,
-            "-nostdin",
-            "-v",
-            "error",
-            "-re",
-            *clip_input,
-            "-f",
-            "yuv4mpegpipe",
-            f"unix:{sock}",
-        ],
-        start_new_session=True,
-        stderr=subprocess.DEVNULL,
-    )
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-re", *arguments]
+    try:
+        with log.open("wb") as errors:
+            return subprocess.Popen(
+                [*command, "-f", "yuv4mpegpipe", f"unix:{sock}"],
+                start_new_session=True,
+                stderr=errors,
+            )
+    except FileNotFoundError:
+        raise cli.UserError(_NO_FFMPEG) from None
 
 
 def _main() -> int:

@@ -46,6 +46,8 @@ class GuestConfig:
             self.accel,
             "-nodefaults",
             "-no-reboot",
+            "-L",
+            str(paths.QEMU.parent),
             "-kernel",
             str(paths.built(self.kernel, "kernel")),
             "-initrd",
