@@ -91,7 +91,7 @@ static unsigned int baton_buf_vb2_num_users(void *priv)
 {
 	struct baton_buf_plane *plane = priv;
 
-	return kref_read(&plane->buf->kref);
+	return plane->buf ? kref_read(&plane->buf->kref) : 1;
 }
 
 static int baton_buf_vb2_mmap(void *priv, struct vm_area_struct *vma)
