@@ -412,7 +412,7 @@ static int baton_camera_start_streaming(struct vb2_queue *queue, unsigned int co
 		goto err_return;
 
 	baton_camera_set_sensor_format(cam);
-	v4l2_ctrl_grab(cam->test_pattern, true);
+	baton_camera_grab_ctrls(cam, true);
 	cam->next_sequence = 0;
 	ret = baton_camera_ring_start(cam);
 	if (ret)
@@ -420,7 +420,7 @@ static int baton_camera_start_streaming(struct vb2_queue *queue, unsigned int co
 	return 0;
 
 err_pipeline:
-	v4l2_ctrl_grab(cam->test_pattern, false);
+	baton_camera_grab_ctrls(cam, false);
 	video_device_pipeline_stop(&cam->vdev);
 err_return:
 	baton_camera_ring_return(cam, VB2_BUF_STATE_QUEUED);
@@ -433,7 +433,7 @@ static void baton_camera_stop_streaming(struct vb2_queue *queue)
 
 	baton_camera_ring_stop(cam);
 	baton_camera_ring_return(cam, VB2_BUF_STATE_ERROR);
-	v4l2_ctrl_grab(cam->test_pattern, false);
+	baton_camera_grab_ctrls(cam, false);
 	video_device_pipeline_stop(&cam->vdev);
 }
 

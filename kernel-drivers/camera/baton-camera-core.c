@@ -159,6 +159,7 @@ static int baton_camera_probe(struct platform_device *pdev)
 	if (ret)
 		goto err_irq;
 
+	baton_camera_write(cam, A_CAM_IRQ_ENABLE, cam->irq_enable);
 	baton_camera_debugfs_init(cam);
 	return 0;
 
@@ -182,6 +183,7 @@ static void baton_camera_remove(struct platform_device *pdev)
 	vb2_video_unregister_device(&cam->vdev);
 	media_device_unregister(&cam->mdev);
 	v4l2_device_unregister(&cam->v4l2_dev);
+	baton_camera_write(cam, A_CAM_IRQ_ENABLE, 0);
 	free_irq(cam->irq, cam);
 	v4l2_device_put(&cam->v4l2_dev);
 }

@@ -11,7 +11,8 @@
  *              pieces of its memory
  *   hash       Y or N: let the engine hash the frames
  *   dma_rate   the engine's memory bandwidth in MB/s, writable
- *   counters   the engine's counters: name value
+ *   counters   of the engine since it was probed, in one line:
+ *              frames=N drops=N overruns=N errors=N bytes=N
  *   registers  the engine's registers
  */
 
@@ -59,14 +60,15 @@ DEFINE_SHOW_ATTRIBUTE(frames);
 static int counters_show(struct seq_file *s, void *data)
 {
 	struct baton_camera *cam = s->private;
+	u64 bytes;
 
-	seq_printf(s, "frames %u\n", baton_camera_read(cam, A_CAM_FRAMES));
-	seq_printf(s, "drops %u\n", baton_camera_read(cam, A_CAM_DROPS));
-	seq_printf(s, "overruns %u\n", baton_camera_read(cam, A_CAM_OVERRUNS));
-	seq_printf(s, "errors %u\n", baton_camera_read(cam, A_CAM_ERRORS));
 	spin_lock_irq(&cam->ring_lock);
-	seq_printf(s, "bytes %llu\n", baton_camera_read64(cam, A_CAM_BYTES_LO));
+	bytes = baton_camera_read64(cam, A_CAM_BYTES_LO);
 	spin_unlock_irq(&cam->ring_lock);
+	seq_printf(s, "frames=%u drops=%u overruns=%u errors=%u bytes=%llu\n",
+		   baton_camera_read(cam, A_CAM_FRAMES), baton_camera_read(cam, A_CAM_DROPS),
+		   baton_camera_read(cam, A_CAM_OVERRUNS), baton_camera_read(cam, A_CAM_ERRORS),
+		   bytes);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(counters);

@@ -24,6 +24,9 @@ static_assert(offsetof(struct baton_camera_desc, err_addr) == BATON_CAMERA_DESC_
 			   R_CAM_IRQ_STATUS_DESC_ERROR_MASK |	\
 			   R_CAM_IRQ_STATUS_SOURCE_MASK)
 
+#define BATON_CAMERA_CLOCK_ERROR_NS (20 * NSEC_PER_USEC)
+#define BATON_CAMERA_CLOCK_TRIES 5
+
 static const char * const baton_camera_status_names[] = {
 	[BATON_CAMERA_DESC_PENDING] = "not written",
 	[BATON_CAMERA_DESC_DONE] = "done",
@@ -59,6 +62,7 @@ int baton_camera_ring_init(struct baton_camera *cam)
 {
 	INIT_LIST_HEAD(&cam->queued);
 	spin_lock_init(&cam->ring_lock);
+	cam->irq_enable = BATON_CAMERA_IRQS;
 	cam->ring = dmam_alloc_coherent(cam->dev,
 					BATON_CAMERA_RING_ENTRIES * sizeof(*cam->ring),
 					&cam->ring_dma, GFP_KERNEL);
@@ -152,9 +156,6 @@ static int baton_camera_enable(struct baton_camera *cam)
 	u32 error;
 
 	baton_camera_write(cam, A_CAM_ERR_STATUS, 0);
-	baton_camera_write(cam, A_CAM_IRQ_STATUS, ~0);
-	baton_camera_write(cam, A_CAM_IRQ_ENABLE, cam->irq_enable | BATON_CAMERA_IRQS);
-	cam->irq_enable |= BATON_CAMERA_IRQS;
 	cam->ctrl |= R_CAM_CTRL_ENABLE_MASK;
 	baton_camera_write(cam, A_CAM_CTRL, cam->ctrl);
 	if (baton_camera_read(cam, A_CAM_CTRL) & R_CAM_CTRL_ENABLE_MASK) {
@@ -206,14 +207,31 @@ static void baton_camera_log(struct baton_camera *cam, struct baton_camera_buffe
 	entry->buffer = buf->vb.vb2_buf.index;
 }
 
-/* @offset is from the engine's clock to CLOCK_MONOTONIC */
+/*
+ * From the engine's clock to CLOCK_MONOTONIC. The two are read one after the
+ * other: not too far apart.
+ */
+static u64 baton_camera_clock_offset(struct baton_camera *cam)
+{
+	unsigned int tries = BATON_CAMERA_CLOCK_TRIES;
+	u64 before, engine, after;
+
+	do {
+		before = ktime_get_ns();
+		engine = baton_camera_read64(cam, A_CAM_TIME_LO);
+		after = ktime_get_ns();
+	} while (after - before > BATON_CAMERA_CLOCK_ERROR_NS && --tries);
+
+	return before - engine;
+}
+
 static void baton_camera_end_frame(struct baton_camera *cam, struct baton_camera_buffer *buf,
-				   const struct baton_camera_desc *desc, u64 offset)
+				   const struct baton_camera_desc *desc, u64 clock_offset)
 {
 	buf->status = le32_to_cpu(desc->status);
 	buf->vb.field = V4L2_FIELD_NONE;
 	buf->vb.sequence = cam->first_sequence + le32_to_cpu(desc->sequence);
-	buf->vb.vb2_buf.timestamp = le64_to_cpu(desc->timestamp) + offset;
+	buf->vb.vb2_buf.timestamp = le64_to_cpu(desc->timestamp) + clock_offset;
 	cam->next_sequence = buf->vb.sequence + 1;
 	baton_camera_log(cam, buf, le64_to_cpu(desc->hash));
 
@@ -246,7 +264,7 @@ static void baton_camera_reap(struct baton_camera *cam)
 	spin_lock_irqsave(&cam->ring_lock, flags);
 	head = FIELD_EX32(baton_camera_read(cam, A_CAM_HEAD), CAM_HEAD, INDEX);
 	if (cam->head != head)
-		offset = ktime_get_ns() - baton_camera_read64(cam, A_CAM_TIME_LO);
+		offset = baton_camera_clock_offset(cam);
 
 	while (cam->head != head && !list_empty(&cam->queued)) {
 		buf = list_first_entry(&cam->queued, struct baton_camera_buffer, list);
@@ -345,21 +363,6 @@ static void baton_camera_frame_started(struct baton_camera *cam)
 	spin_unlock(&cam->ring_lock);
 
 	event.u.frame_sync.frame_sequence = sequence;
-	v4l2_event_queue(&cam->vdev, &event);
-}
-
-static void baton_camera_source_changed(struct baton_camera *cam)
-{
-	u32 state = FIELD_EX32(baton_camera_read(cam, A_CAM_SRC_STATUS), CAM_SRC_STATUS, STATE);
-	struct v4l2_event event = {};
-
-	if (state == BATON_CAMERA_SRC_END) {
-		event.type = V4L2_EVENT_EOS;
-	} else {
-		event.type = V4L2_EVENT_SOURCE_CHANGE;
-		event.u.src_change.changes = V4L2_EVENT_SRC_CH_RESOLUTION;
-	}
-	dev_info_ratelimited(cam->dev, "sensor state %u\n", state);
 	v4l2_event_queue(&cam->vdev, &event);
 }
 

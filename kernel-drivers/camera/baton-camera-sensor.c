@@ -12,6 +12,7 @@
 #include <linux/time64.h>
 #include <media/media-entity.h>
 #include <media/v4l2-common.h>
+#include <media/v4l2-event.h>
 
 #include "baton-camera.h"
 
@@ -44,6 +45,41 @@ bool baton_camera_source_size(struct baton_camera *cam, u32 *width, u32 *height)
 	*width = FIELD_EX32(size, CAM_SIZE, WIDTH);
 	*height = FIELD_EX32(size, CAM_SIZE, HEIGHT);
 	return true;
+}
+
+static const char * const baton_camera_source_states[] = {
+	[BATON_CAMERA_SRC_OK] = "delivers frames",
+	[BATON_CAMERA_SRC_WAITING] = "has no frame yet",
+	[BATON_CAMERA_SRC_END] = "has ended",
+	[BATON_CAMERA_SRC_MALFORMED] = "delivers no 4:2:0 YUV4MPEG2 stream",
+	[BATON_CAMERA_SRC_TRUNCATED] = "delivered a frame that is cut short",
+	[BATON_CAMERA_SRC_UNSUPPORTED] = "delivers a size or format out of range",
+};
+
+/**
+ * baton_camera_source_changed() - report a change of the sensor's state
+ * @cam: the camera
+ *
+ * Called from the interrupt handler.
+ */
+void baton_camera_source_changed(struct baton_camera *cam)
+{
+	static const struct v4l2_event resolution = {
+		.type = V4L2_EVENT_SOURCE_CHANGE,
+		.u.src_change.changes = V4L2_EVENT_SRC_CH_RESOLUTION,
+	};
+	static const struct v4l2_event end = { .type = V4L2_EVENT_EOS };
+	u32 state = FIELD_EX32(baton_camera_read(cam, A_CAM_SRC_STATUS), CAM_SRC_STATUS, STATE);
+	u32 size = baton_camera_read(cam, A_CAM_SRC_SIZE);
+
+	if (state != cam->source_state && state < ARRAY_SIZE(baton_camera_source_states))
+		dev_info_ratelimited(cam->dev, "sensor %s\n", baton_camera_source_states[state]);
+	if (state != cam->source_state && state == BATON_CAMERA_SRC_END)
+		v4l2_event_queue(&cam->vdev, &end);
+	if (size != cam->source_size)
+		v4l2_event_queue(&cam->vdev, &resolution);
+	cam->source_state = state;
+	cam->source_size = size;
 }
 
 /**
@@ -219,11 +255,22 @@ static int baton_camera_init_ctrls(struct baton_camera *cam)
 							 V4L2_CID_TEST_PATTERN, 1,
 							 none ? BIT(0) : 0, none,
 							 baton_camera_test_patterns);
-	v4l2_ctrl_new_custom(&cam->ctrls, &baton_camera_free_running, NULL);
+	cam->free_running = v4l2_ctrl_new_custom(&cam->ctrls, &baton_camera_free_running, NULL);
 	if (cam->ctrls.error)
 		return cam->ctrls.error;
 
 	return v4l2_ctrl_handler_setup(&cam->ctrls);
+}
+
+/**
+ * baton_camera_grab_ctrls() - fix the controls, which an enabled engine refuses to change
+ * @cam: the camera
+ * @grabbed: whether they are fixed
+ */
+void baton_camera_grab_ctrls(struct baton_camera *cam, bool grabbed)
+{
+	v4l2_ctrl_grab(cam->test_pattern, grabbed);
+	v4l2_ctrl_grab(cam->free_running, grabbed);
 }
 
 /**
@@ -236,6 +283,9 @@ int baton_camera_sensor_init(struct baton_camera *cam)
 {
 	struct v4l2_subdev *sd = &cam->sensor;
 	int ret;
+
+	cam->source_size = baton_camera_read(cam, A_CAM_SRC_SIZE);
+	cam->source_state = baton_camera_read(cam, A_CAM_SRC_STATUS);
 
 	v4l2_subdev_init(sd, &baton_camera_sensor_ops);
 	sd->internal_ops = &baton_camera_sensor_internal_ops;

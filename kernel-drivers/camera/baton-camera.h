@@ -123,7 +123,8 @@ struct baton_camera_log_entry {
  * @sensor: source of the pictures
  * @sensor_pad: its pad
  * @ctrls: controls of the sensor
- * @test_pattern: fixed while streaming
+ * @test_pattern: the pattern generator stands in for the sensor
+ * @free_running: V4L2_CID_BATON_FREE_RUNNING
  * @ring_lock: protects all below and the registers
  * @ctrl: value of CAM_CTRL
  * @irq_enable: value of CAM_IRQ_ENABLE
@@ -137,6 +138,8 @@ struct baton_camera_log_entry {
  * @first_sequence: V4L2 sequence of the engine's frame 0
  * @next_sequence: one more than the last frame's
  * @ended_frames: frame times that had ended when the engine was started
+ * @source_size: CAM_SRC_SIZE when it was last looked at
+ * @source_state: CAM_SRC_STATUS when it was last looked at
  * @log: last finished frames
  * @log_count: frames logged since probe
  * @debugfs: directory
@@ -161,6 +164,7 @@ struct baton_camera {
 	struct media_pad sensor_pad;
 	struct v4l2_ctrl_handler ctrls;
 	struct v4l2_ctrl *test_pattern;
+	struct v4l2_ctrl *free_running;
 
 	spinlock_t ring_lock; /* ring, registers and log */
 	u32 ctrl;
@@ -175,6 +179,8 @@ struct baton_camera {
 	u32 first_sequence;
 	u32 next_sequence;
 	u32 ended_frames;
+	u32 source_size;
+	u32 source_state;
 	struct baton_camera_log_entry log[BATON_CAMERA_LOG_ENTRIES];
 	unsigned int log_count;
 
@@ -224,6 +230,8 @@ int baton_camera_capture_init(struct baton_camera *cam);
 /* baton-camera-sensor.c */
 int baton_camera_sensor_init(struct baton_camera *cam);
 void baton_camera_sensor_cleanup(struct baton_camera *cam);
+void baton_camera_source_changed(struct baton_camera *cam);
+void baton_camera_grab_ctrls(struct baton_camera *cam, bool grabbed);
 bool baton_camera_source_size(struct baton_camera *cam, u32 *width, u32 *height);
 void baton_camera_fit_size(struct baton_camera *cam, u32 *width, u32 *height);
 u32 baton_camera_interval_ns(struct baton_camera *cam);

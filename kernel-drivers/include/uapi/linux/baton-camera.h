@@ -10,7 +10,7 @@
 /*
  * boolean: start the next frame as soon as a buffer is queued instead of once
  * per frame interval. The frame rate is then that of memory and of the
- * application, and no frame is dropped. May change while streaming.
+ * application, and no frame is dropped. Fixed while streaming.
  */
 #define V4L2_CID_BATON_FREE_RUNNING (V4L2_CTRL_CLASS_USER | 0x1f00)
 
