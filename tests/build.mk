@@ -21,7 +21,7 @@ HARNESS := env PYTHONPATH=tests build/venv/bin/python -m
 .PHONY: guest test demo run shell debug bench
 guest: qemu dtbs rootfs
 
-test: guest test-programs ## Run all checks and tests (T=tests/boot, T="-k camera")
+test: guest test-programs $(CLIP) ## Run all checks and tests (T=tests/boot, T="-k camera")
 	@LINUX_SRC="$(LINUX_SRC)" QEMU_SRC="$(QEMU_SRC)" $(HARNESS) harness.testrun
 
 $(CLIP): tests/harness/clip.py | setup $(PHOTOS)

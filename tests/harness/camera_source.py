@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the demo's camera sees: a clip from a file, or a live stream."""
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from . import clip
 from .cli import UserError, step
 from .guest import Guest
-from .paths import BUILD, OUT, ROOT
+from .paths import BUILD
 
 PHOTOS = BUILD / "clip" / "photos.y4m"
 _WAIT_FOR_STREAM = 10
@@ -17,14 +18,15 @@ _WAIT_FOR_STREAM = 10
 class ClipSource:
     """The default clip, or the user's own video, by frame index."""
 
-    def __init__(self, video: str):
+    def __init__(self, video: str, directory: Path):
+        self._directory = directory
         self._video = Path(video) if video else None
         self.name = video or "photographs by Charles Barbin (Debian's mate-backgrounds)"
 
     def prepare(self) -> None:
         self._clip = PHOTOS
         if self._video:
-            self._clip = BUILD / "clip" / "video.y4m"
+            self._clip = self._directory / "video.y4m"
             with step(f"Converting {self._video}"):
                 clip.convert(self._video, self._clip)
 
@@ -42,17 +44,19 @@ class ClipSource:
         return max(90, clip.frames(self._clip))
 
     def close(self) -> None:
-        """A file needs no closing."""
+        """Remove the converted video: it is large."""
+        if self._video:
+            self._clip.unlink(missing_ok=True)
 
 
 class LiveSource:
     """A YUV4MPEG2 stream on a socket: the user's, or VIDEO or the clip if nobody connects."""
 
-    def __init__(self, video: str):
+    def __init__(self, video: str, directory: Path):
         self._video = video
         # Relative: the path of a socket has at most 107 characters.
-        self._socket = (OUT / "demo" / "camera.sock").relative_to(ROOT)
-        self._log = OUT / "demo" / "ffmpeg.log"
+        self._socket = Path(os.path.relpath(directory / "camera.sock"))
+        self._log = directory / "ffmpeg.log"
         self._feeder: subprocess.Popen | None = None
         self.name = f"live stream on {self._socket}"
 

@@ -3,10 +3,12 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 
 import xxhash
 from PIL import Image
@@ -14,18 +16,15 @@ from PIL import Image
 from . import cli, pipeline
 from .camera_source import ClipSource, LiveSource
 from .guest import Guest, GuestConfig
-from .paths import OUT, ROOT
-
-DIRECTORY = OUT / "demo"
-SCREEN = DIRECTORY / "screen.png"
-FRAMES = DIRECTORY / "frames.json"
+from .paths import OUT
 
 
-def _play(guest: Guest, source: ClipSource | LiveSource, display: str) -> dict:
+def _play(
+    guest: Guest, source: ClipSource | LiveSource, display: str, frames: int, screen: Path
+) -> dict:
     """Run the pipeline and take the screenshot while the last picture stands."""
-    wanted = cli.number("FRAMES")
-    watching = display != "none" and sys.stdin.isatty() and not wanted
-    frames = 0 if watching else wanted or source.frames()
+    watching = display != "none" and sys.stdin.isatty() and not frames
+    frames = 0 if watching else frames or source.frames()
     command = pipeline.start(guest, ["--hash", "--hold", "--frames", str(frames)])
     if watching:
         print("Playing until Ctrl-C ...", flush=True)
@@ -33,14 +32,14 @@ def _play(guest: Guest, source: ClipSource | LiveSource, display: str) -> dict:
     with contextlib.suppress(KeyboardInterrupt):
         command.wait_output("holding", stall=None)
     if not command.done:
-        guest.screendump(SCREEN)
+        guest.screendump(screen)
         command.kill(signal.SIGINT)
     return pipeline.report(guest, command)
 
 
-def _hash_of_screen() -> str:
-    """The frame hash of the screenshot: lines of B, G, R, 0xff."""
-    picture = Image.open(SCREEN).convert("RGBA")
+def _hash_of(screen: Path) -> str:
+    """The frame hash of a screenshot: lines of B, G, R, 0xff."""
+    picture = Image.open(screen).convert("RGBA")
     return f"{xxhash.xxh64_intdigest(picture.tobytes('raw', 'BGRA')):#018x}"
 
 
@@ -60,10 +59,10 @@ def _compare(shown: list[dict], what: str) -> tuple[bool, str]:
     return good, text
 
 
-def _verdict(report: dict) -> dict[str, tuple[bool, str]]:
+def verdict(report: dict, screen: Path) -> dict[str, tuple[bool, str]]:
     """What the run must show; each a line of the table."""
     shown = [frame for frame in report["frames"] if frame["shown_frame"] is not None]
-    last = bool(shown) and SCREEN.exists() and shown[-1]["camera_hash"] == _hash_of_screen()
+    last = bool(shown) and screen.exists() and shown[-1]["camera_hash"] == _hash_of(screen)
     return {
         "camera and display hash equal": _compare(shown, "hash"),
         "camera and display address equal": _compare(shown, "address"),
@@ -71,23 +70,25 @@ def _verdict(report: dict) -> dict[str, tuple[bool, str]]:
     }
 
 
-def _print_table(report: dict, verdict: dict[str, tuple[bool, str]]) -> None:
+def _print_table(report: dict, findings: dict[str, tuple[bool, str]]) -> None:
     summary = report["summary"]
     rows = {f"frames {name}": str(summary[name]) for name in ("captured", "shown", "dropped")}
-    rows |= {name: text for name, (_, text) in verdict.items()}
+    rows |= {name: text for name, (_, text) in findings.items()}
     rows["boot time"] = f"{report['boot_seconds']:.2f} s"
     rows["frames/s"] = f"{summary['fps']:.1f}"
     width = max(map(len, rows))
     print("\n" + "\n".join(f"  {name:<{width}}  {value}" for name, value in rows.items()))
-    print(f"\n  {SCREEN.relative_to(ROOT)}, {FRAMES.relative_to(ROOT)}")
 
 
 def main() -> int:
+    directory = Path(sys.argv[1]) if sys.argv[1:] else OUT / "demo"
+    screen, details = directory / "screen.png", directory / "frames.json"
     live = cli.setting("CAMERA", ("", "live"))
     display = cli.display()
-    shutil.rmtree(DIRECTORY, ignore_errors=True)
-    DIRECTORY.mkdir(parents=True)
-    source = (LiveSource if live else ClipSource)(cli.setting("VIDEO"))
+    frames = cli.number("FRAMES")
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    source = (LiveSource if live else ClipSource)(cli.setting("VIDEO"), directory)
     source.prepare()
     config = GuestConfig(
         dtb=cli.setting("DTB", default="baton"),
@@ -97,18 +98,20 @@ def main() -> int:
     print(f"Playing {source.name}", flush=True)
     start = time.monotonic()
     try:
-        with Guest(config, DIRECTORY, display) as guest:
+        with Guest(config, directory, display) as guest:
             boot = time.monotonic() - start
             source.connect(guest)
-            report = _play(guest, source, display)
+            report = _play(guest, source, display, frames, screen)
+            guest.check()
     finally:
         source.close()
 
-    verdict = _verdict(report)
+    findings = verdict(report, screen)
     report["boot_seconds"] = round(boot, 3)
-    report["verdict"] = {name: good for name, (good, _) in verdict.items()}
-    FRAMES.write_text(json.dumps(report, indent=1) + "\n")
-    _print_table(report, verdict)
+    report["verdict"] = {name: good for name, (good, _) in findings.items()}
+    details.write_text(json.dumps(report, indent=1) + "\n")
+    _print_table(report, findings)
+    print(f"\n  {os.path.relpath(screen)}, {os.path.relpath(details)}")
     return 0 if all(report["verdict"].values()) else 1
 
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The demo, as `make demo` runs it: what it leaves, and what it says when it cannot play."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from harness import paths
+
+
+@pytest.fixture
+def demo(artifacts):
+    def run(**settings: str) -> subprocess.CompletedProcess:
+        env = {**os.environ, "PYTHONPATH": "tests", **settings}
+        command = [sys.executable, "-m", "harness.demo", str(artifacts)]
+        return subprocess.run(command, cwd=paths.ROOT, env=env, capture_output=True, text=True)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory):
+    """A second of moving picture, 320x240."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    source = ["-f", "lavfi", "-i", "testsrc2=duration=1:size=320x240:rate=25"]
+    subprocess.run(["ffmpeg", "-v", "error", *source, "-c:v", "mpeg4", path], check=True)
+    return path
+
+
+def refused(done: subprocess.CompletedProcess) -> str:
+    """The one line that says why."""
+    assert done.returncode != 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("baton: ")
+    return line
+
+
+@pytest.mark.parametrize("dtb", ["baton", "baton-window256"])
+def test_clip(demo, artifacts, dtb):
+    done = demo(DTB=dtb, FRAMES="30")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((artifacts / "frames.json").read_text())
+    assert len(report["frames"]) == 30
+    assert report["summary"]["captured"] == 30
+    hashes = {frame["camera_hash"] for frame in report["frames"]}
+    assert len(hashes) == 30, "the pictures are not distinct"
+    assert all(report["verdict"].values())
+    with Image.open(artifacts / "screen.png") as screen:
+        assert screen.size == (1920, 1080)
+        assert len(screen.getcolors(1 << 24)) > 10000, "no photograph"
+    assert (artifacts / "console.log").stat().st_size
+
+
+def test_own_video(demo, film):
+    done = demo(VIDEO=str(film), FRAMES="20")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "frames captured                   20" in done.stdout
+
+
+def test_live(demo, film):
+    done = demo(CAMERA="live", VIDEO=str(film), FRAMES="10")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "frames captured                   10" in done.stdout
+
+
+def test_missing_video(demo):
+    assert "there is no file /nowhere/x.mp4" in refused(demo(VIDEO="/nowhere/x.mp4"))
+
+
+def test_file_that_is_no_video(demo):
+    assert "cannot play VIDEO README.md" in refused(demo(VIDEO="README.md"))
+
+
+def test_truncated_video(demo, film, tmp_path):
+    short = tmp_path / "short.mp4"
+    short.write_bytes(film.read_bytes()[:5000])
+    assert "cannot play" in refused(demo(VIDEO=str(short)))
+
+
+def test_live_stream_of_no_video(demo):
+    assert "cannot stream README.md" in refused(demo(CAMERA="live", VIDEO="README.md"))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"CAMERA": "dead"}, {"DISPLAY_UI": "crt"}, {"FRAMES": "many"}]
+)
+def test_wrong_setting(demo, settings):
+    (name,) = settings
+    assert f"{name}={settings[name]}: must be" in refused(demo(**settings))
+
+
+def test_tree_that_does_not_exist(demo):
+    assert "build/dts/nonesuch.dtb is missing" in refused(demo(DTB="nonesuch"))

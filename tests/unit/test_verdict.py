@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The demo's verdict can be bad."""
+
+import pytest
+import xxhash
+from PIL import Image
+
+from harness.demo import verdict
+
+PIXEL = bytes((3, 2, 1, 0xFF))
+
+
+def frame(**changes) -> dict:
+    known = {
+        "shown_frame": 7,
+        "camera_hash": f"{xxhash.xxh64_intdigest(PIXEL * 64 * 64):#018x}",
+        "camera_address": "0xa0000000",
+        "display_address": "0xa0000000",
+    }
+    known["display_hash"] = known["camera_hash"]
+    return known | changes
+
+
+@pytest.fixture
+def screen(tmp_path):
+    path = tmp_path / "screen.png"
+    Image.new("RGB", (64, 64), (1, 2, 3)).save(path)
+    return path
+
+
+def goods(frames: list[dict], screen) -> list[bool]:
+    return [good for good, _ in verdict({"frames": frames}, screen).values()]
+
+
+def test_good(screen):
+    assert goods([frame()], screen) == [True, True, True]
+
+
+def test_frame_that_was_not_shown_does_not_count(screen):
+    hidden = frame(shown_frame=None, display_hash=None)
+    assert goods([frame(), hidden], screen) == [True, True, True]
+
+
+def test_one_wrong_hash(screen):
+    assert goods([frame(display_hash="0x1"), frame()], screen) == [False, True, True]
+
+
+def test_copied(screen):
+    assert goods([frame(display_address="0xb0000000")], screen) == [True, False, True]
+
+
+def test_other_screen(screen):
+    Image.new("RGB", (64, 64), (9, 9, 9)).save(screen)
+    assert goods([frame()], screen) == [True, True, False]
+
+
+@pytest.mark.parametrize("frames", [[], [frame(shown_frame=None)], [frame(display_hash=None)]])
+def test_nothing_to_compare(screen, frames):
+    assert not all(goods(frames, screen))
