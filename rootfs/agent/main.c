@@ -21,8 +21,8 @@ int main(void)
 
 	if (chdir("/"))
 		die("/");
-	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 0);
-	setenv("HOME", "/root", 0);
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("HOME", "/root", 1);
 	/* A command that closed its input must not end the agent. */
 	signal(SIGPIPE, SIG_IGN);
 	port_open(AGENT_PORT);

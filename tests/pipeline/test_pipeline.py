@@ -115,7 +115,7 @@ def test_real_time(guest: Guest, pipeline) -> None:
 
 def test_narrow_display_window(boot, pipeline) -> None:
     """With 256 MiB for the display both still meet."""
-    guest = boot(dtb="baton-256m")
+    guest = boot(dtb="baton-window256")
     run = pipeline(guest, f"--pattern --free-running --frames {FRAMES} --hash")
     assert_all_shown(run)
     assert_zero_copy(run)
