@@ -4,7 +4,7 @@ GUEST_CFLAGS := -O2 -Wall -Wextra -Werror -isystem build/linux/usr/include \
 	-I kernel-drivers/include/uapi \
 	-I $(ARM64_PACKAGES)/usr/include -I $(ARM64_PACKAGES)/usr/include/libdrm
 GUEST_LDFLAGS := -s -static -L $(ARM64_PACKAGES)/usr/lib/aarch64-linux-gnu
-GUEST_LIBS := -ldrm
+GUEST_LIBS := -ldrm -lm
 
 # $(call program,OUTPUT,SOURCES): a rule that links a program of the guest.
 define program

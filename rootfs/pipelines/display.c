@@ -3,6 +3,7 @@
 #include <drm_fourcc.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #define DRIVER "baton-display"
 /* The fastest pixel clock that the display engine has. */
 #define MAX_CLOCK_KHZ 1200000
+/* No faster than the camera. */
+#define MAX_HZ 1000
 
 static int open_ours(void)
 {
@@ -169,7 +172,7 @@ static void find_planes(struct display *display, bool overlay)
 		fail("the display has no %s plane", overlay ? "overlay" : "primary");
 }
 
-/* A mode with little blanking: its refresh rate is hz, or as high as can be. */
+/* A mode with little blanking. */
 static drmModeModeInfo make_mode(unsigned int width, unsigned int height, double hz)
 {
 	drmModeModeInfo mode = {
@@ -186,7 +189,7 @@ static drmModeModeInfo make_mode(unsigned int width, unsigned int height, double
 	};
 	double total = (double)mode.htotal * mode.vtotal;
 
-	mode.clock = hz ? total * hz / 1000 + 0.5 : MAX_CLOCK_KHZ;
+	mode.clock = fmin(total * hz / 1000 + 0.5, MAX_CLOCK_KHZ);
 	mode.vrefresh = mode.clock * 1000.0 / total + 0.5;
 	snprintf(mode.name, sizeof(mode.name), "%ux%u", width & 0xffff, height & 0xffff);
 	return mode;
@@ -210,7 +213,7 @@ static void choose_mode(struct display *display, const struct options *options,
 		height = display->image.height;
 	}
 	if (options->free_running) {
-		display->mode = make_mode(width, height, 0);
+		display->mode = make_mode(width, height, MAX_HZ);
 		return;
 	}
 	for (int i = 0; i < connector->count_modes; i++) {
@@ -435,6 +438,33 @@ int display_flip(struct display *display, uint32_t fb)
 	return -1;
 }
 
+int display_watch_vblank(struct display *display)
+{
+	drmVBlank vblank = {
+		.request.type = DRM_VBLANK_RELATIVE | DRM_VBLANK_EVENT |
+				display->crtc_index << DRM_VBLANK_HIGH_CRTC_SHIFT,
+		.request.sequence = 1,
+		.request.signal = (unsigned long)display,
+	};
+
+	if (!drmWaitVBlank(display->fd, &vblank))
+		return 0;
+	complain("waiting for vblank: %s", strerror(errno));
+	return -1;
+}
+
+static void on_vblank(int fd, unsigned int sequence, unsigned int seconds,
+		      unsigned int microseconds, void *data)
+{
+	struct display *display = data;
+
+	(void)fd;
+	(void)seconds;
+	(void)microseconds;
+	display->vblank_done = true;
+	display->vblank = sequence;
+}
+
 static void on_flip(int fd, unsigned int sequence, unsigned int seconds,
 		    unsigned int microseconds, unsigned int crtc, void *data)
 {
@@ -444,20 +474,21 @@ static void on_flip(int fd, unsigned int sequence, unsigned int seconds,
 	(void)crtc;
 	display->flip_done = true;
 	display->flip.frame = sequence;
+	display->flip.last_frame = sequence;
 	display->flip.time_ns = seconds * 1000000000ull + microseconds * 1000ull;
 }
 
-bool display_event(struct display *display, struct flip *flip)
+void display_read_events(struct display *display)
 {
 	drmEventContext context = {
 		.version = 3,
+		.vblank_handler = on_vblank,
 		.page_flip_handler2 = on_flip,
 	};
 
 	display->flip_done = false;
+	display->vblank_done = false;
 	drmHandleEvent(display->fd, &context);
-	*flip = display->flip;
-	return display->flip_done;
 }
 
 void display_wait_vblanks(struct display *display, unsigned int count)

@@ -36,6 +36,7 @@ struct run {
 	unsigned int waiting_count;
 	struct slot flipping;	/* waits for its vblank */
 	bool is_flipping;
+	bool is_settling;	/* waits until the picture is complete */
 	int on_screen;		/* buffer, or NONE */
 	bool ended;		/* no more frames are wanted or will come */
 	bool interrupted;
@@ -162,7 +163,7 @@ static int show_next(struct run *run)
 {
 	uint32_t fb;
 
-	if (run->is_flipping || !run->waiting_count)
+	if (run->is_flipping || run->is_settling || !run->waiting_count)
 		return 0;
 	run->flipping = run->waiting[0];
 	run->waiting_count--;
@@ -188,22 +189,49 @@ static void tell_first(const struct run *run)
 		display->mode.hdisplay, display->mode.vdisplay, mode_hz(&display->mode));
 }
 
+/*
+ * With a variable refresh rate a flip may be in effect before its event has
+ * been handled, and the next one before the picture has been recorded. So that
+ * each hash is assigned to its frame, show no other picture before the next
+ * vblank. (With a fixed rate a flip never comes earlier than that.)
+ */
+static int settle(struct run *run)
+{
+	if (!run->options->hash || !run->display.vrr)
+		return 0;
+	run->is_settling = true;
+	return display_watch_vblank(&run->display);
+}
+
+static void finish_settling(struct run *run)
+{
+	run->is_settling = false;
+	run->report.records[run->flipping.record].flip.last_frame = run->display.vblank - 1;
+}
+
 static int finish_flip(struct run *run)
 {
 	int before = run->on_screen;
-	struct flip flip;
 
-	if (!display_event(&run->display, &flip))
-		return 0;
 	run->progress_ns = now_ns(CLOCK_MONOTONIC);
-	report_shown(&run->report, run->flipping.record, &flip);
+	report_shown(&run->report, run->flipping.record, &run->display.flip);
 	if (run->report.shown == 1)
 		tell_first(run);
 	run->is_flipping = false;
+	if (settle(run))
+		return -1;
 	if (run->options->copy)
 		return 0;
 	run->on_screen = run->flipping.buffer;
 	return before == NONE ? 0 : run->source->release(run->source, before);
+}
+
+static int handle_display(struct run *run)
+{
+	display_read_events(&run->display);
+	if (run->display.vblank_done)
+		finish_settling(run);
+	return run->display.flip_done ? finish_flip(run) : 0;
 }
 
 static void trace_when_due(struct run *run, bool idle)
@@ -224,7 +252,7 @@ static int check_progress(struct run *run)
 
 	if (!limit || now_ns(CLOCK_MONOTONIC) - run->progress_ns < limit)
 		return 0;
-	if (run->is_flipping)
+	if (run->is_flipping || run->is_settling)
 		complain("the display has not shown a frame for %u s; see dmesg",
 			 run->options->timeout);
 	else
@@ -248,7 +276,7 @@ static int run_step(struct run *run)
 		run->interrupted = true;
 		run->ended = true;
 	}
-	if (polled[1].revents && finish_flip(run))
+	if (polled[1].revents && handle_display(run))
 		return -1;
 	if (polled[2].revents && take_frame(run))
 		return -1;
@@ -263,7 +291,7 @@ static bool is_done(const struct run *run)
 	const struct options *options = run->options;
 
 	return (run->ended || (options->frames && run->report.count >= options->frames)) &&
-	       !run->waiting_count && !run->is_flipping;
+	       !run->waiting_count && !run->is_flipping && !run->is_settling;
 }
 
 static void set_up(struct run *run)

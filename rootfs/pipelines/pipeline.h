@@ -110,8 +110,10 @@ struct display_buffer {
 	uint32_t size;
 };
 
+/* Vblank counts are those of the DRM core. */
 struct flip {
-	uint32_t frame;			/* vblank count from which it is shown */
+	uint32_t frame;			/* vblank at which it was known to be shown */
+	uint32_t last_frame;		/* no other picture was shown up to this vblank */
 	uint64_t time_ns;
 };
 
@@ -125,8 +127,9 @@ struct display {
 	bool vrr;
 	bool configured;		/* the mode and the planes are set */
 	uint32_t fb_property;		/* FB_ID of plane */
-	bool flip_done;
+	bool flip_done, vblank_done;
 	struct flip flip;
+	uint32_t vblank;
 };
 
 void display_open(struct display *display, const struct options *options,
@@ -140,8 +143,10 @@ void display_add_fb(struct display *display, struct display_buffer *buffer);
 double mode_hz(const drmModeModeInfo *mode);
 /* Asks to show fb from the next vblank on; returns 0, or -1 after complaining. */
 int display_flip(struct display *display, uint32_t fb);
-/* Reads events; returns true when a flip has completed and fills *flip. */
-bool display_event(struct display *display, struct flip *flip);
+/* Asks for an event at the next vblank; returns 0, or -1 after complaining. */
+int display_watch_vblank(struct display *display);
+/* Reads events: sets flip_done and flip, vblank_done and vblank. */
+void display_read_events(struct display *display);
 void display_wait_vblanks(struct display *display, unsigned int count);
 
 /*

@@ -178,7 +178,8 @@ static struct record *find_shown(struct report *report, const char *line)
 	for (unsigned int i = report->count; i-- > 0;) {
 		struct record *record = &report->records[i];
 
-		if (record->shown && record->flip.frame == frame)
+		if (record->shown && frame - record->flip.frame <=
+				     record->flip.last_frame - record->flip.frame)
 			return record;
 	}
 	return NULL;
@@ -191,7 +192,8 @@ static void read_display_line(struct report *report, const char *line, bool over
 	const char *hash = plane ? strchr(plane, ':') : NULL;
 	struct record *record = hash ? find_shown(report, line) : NULL;
 
-	if (!record)
+	/* The first of several lines: later ones repeat the picture. */
+	if (!record || record->display_address)
 		return;
 	record->display_address = strtoull(plane, NULL, 0);
 	record->display_hash = strtoull(hash + 1, NULL, 0);
