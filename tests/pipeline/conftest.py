@@ -26,6 +26,15 @@ class Run:
         return [frame for frame in self.report["frames"] if frame["shown_frame"] is not None]
 
 
+def assert_hashes_agree(run: Run) -> None:
+    """At a fixed rate a guest that was held up has not seen each picture's hash."""
+    known = [frame for frame in run.shown if frame["display_hash"]]
+    assert known
+    for frame in known:
+        assert frame["camera_hash"] == frame["display_hash"]
+        assert frame["camera_address"] == frame["display_address"]
+
+
 class Pipeline:
     def __call__(self, guest: Guest, options: str = "", status: int = 0) -> Run:
         result = guest.run(f"baton-pipeline --json - {options}", check=False)
