@@ -3,10 +3,9 @@
  * Baton display engine: DRM driver
  */
 
-#include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
+#include <linux/mod_devicetable.h>
 #include <linux/module.h>
-#include <linux/of_reserved_mem.h>
 #include <linux/platform_device.h>
 #include <linux/pm.h>
 
@@ -222,7 +221,8 @@ DEFINE_DRM_GEM_DMA_FOPS(baton_display_fops);
 static const struct drm_driver baton_display_driver = {
 	.driver_features = DRIVER_MODESET | DRIVER_ATOMIC | DRIVER_GEM,
 	.dumb_create = baton_display_gem_dumb_create,
-	.gem_prime_import_sg_table = baton_display_gem_import,
+	.gem_prime_import = baton_display_gem_import,
+	.gem_prime_import_sg_table = baton_display_gem_import_sg_table,
 	.debugfs_init = baton_display_debugfs_init,
 	DRM_FBDEV_DMA_DRIVER_OPS,
 	.fops = &baton_display_fops,
@@ -232,30 +232,6 @@ static const struct drm_driver baton_display_driver = {
 	.major = 1,
 	.minor = 0,
 };
-
-static void baton_display_release_memory(void *dev)
-{
-	of_reserved_mem_device_release(dev);
-}
-
-static int baton_display_init_memory(struct device *dev)
-{
-	int ret;
-
-	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(32));
-	if (ret)
-		return dev_err_probe(dev, ret, "no DMA to 32-bit addresses\n");
-	dma_set_max_seg_size(dev, UINT_MAX);
-
-	/* memory-region is optional, the default CMA area is the other place */
-	ret = of_reserved_mem_device_init(dev);
-	if (ret == -ENODEV)
-		return 0;
-	if (ret)
-		return dev_err_probe(dev, ret, "memory-region is unusable\n");
-
-	return devm_add_action_or_reset(dev, baton_display_release_memory, dev);
-}
 
 static int baton_display_init_engine(struct baton_display *bd)
 {
@@ -298,9 +274,9 @@ static int baton_display_probe(struct platform_device *pdev)
 	if (irq < 0)
 		return irq;
 
-	ret = baton_display_init_memory(dev);
+	ret = baton_display_gem_init(bd);
 	if (ret)
-		return ret;
+		return dev_err_probe(dev, ret, "memory cannot be set up\n");
 
 	ret = baton_display_init_engine(bd);
 	if (ret)

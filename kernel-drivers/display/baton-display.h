@@ -15,6 +15,7 @@
 #include "baton-registerfields.h"
 #include "baton-display-regs.h"
 
+struct dma_buf;
 struct dma_buf_attachment;
 struct drm_atomic_state;
 struct drm_crtc_state;
@@ -44,6 +45,7 @@ struct baton_display_frame {
  * @crtc: timing generator and blender
  * @encoder: the wire to the monitor
  * @connector: the monitor
+ * @master: who reads the memory, to the DMA API
  * @regs: registers
  * @lock: protects read-modify-write of DISP_CTRL and DISP_IRQ_ENABLE, the
  *	latches of 64-bit registers, and the frame records
@@ -61,6 +63,7 @@ struct baton_display {
 	struct drm_crtc crtc;
 	struct drm_encoder encoder;
 	struct drm_connector connector;
+	struct device *master;
 	void __iomem *regs;
 	spinlock_t lock; /* registers and frames */
 	struct drm_pending_vblank_event *event;
@@ -110,10 +113,13 @@ int baton_display_connector_init(struct baton_display *bd);
 int baton_display_gem_dumb_create(struct drm_file *file,
 				  struct drm_device *drm,
 				  struct drm_mode_create_dumb *args);
+int baton_display_gem_init(struct baton_display *bd);
 struct drm_gem_object *
-baton_display_gem_import(struct drm_device *drm,
-			 struct dma_buf_attachment *attach,
-			 struct sg_table *sgt);
+baton_display_gem_import(struct drm_device *drm, struct dma_buf *dmabuf);
+struct drm_gem_object *
+baton_display_gem_import_sg_table(struct drm_device *drm,
+				  struct dma_buf_attachment *attach,
+				  struct sg_table *sgt);
 dma_addr_t baton_display_gem_fb_addr(struct drm_framebuffer *fb,
 				     unsigned int plane);
 phys_addr_t baton_display_gem_bus_to_cpu(struct baton_display *bd, u32 addr);
