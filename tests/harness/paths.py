@@ -11,7 +11,7 @@ OUT = ROOT / "out"
 REGS = ROOT / "qemu-devices" / "regs"
 QEMU = BUILD / "qemu" / "qemu-system-aarch64"
 KERNEL = BUILD / "linux" / "arch" / "arm64" / "boot" / "Image"
-INITRAMFS = BUILD / "rootfs" / "initramfs.cpio.gz"
+INITRAMFS = BUILD / "rootfs" / "initramfs.cpio"
 
 
 def built(path: Path, target: str) -> Path:
