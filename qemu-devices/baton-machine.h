@@ -24,4 +24,13 @@ struct BatonMachineState {
 /* The CPUs, their timers and the GIC, at the tree's addresses */
 bool baton_create_cpus(BatonMachineState *s, Error **errp);
 
+/* baton-devices.c */
+extern const BatonModel baton_models[];
+bool baton_create_devices(BatonMachineState *s, Error **errp);
+void baton_create_power_key(BatonMachineState *s);
+bool baton_create_nics(BatonMachineState *s, Error **errp);
+
+/* Has every ALIAS-PROPERTY of -M found its device? */
+bool baton_check_bindings(const BatonMachineState *s, Error **errp);
+
 #endif
