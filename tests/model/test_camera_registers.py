@@ -152,6 +152,18 @@ def test_interrupt_status_and_line(camera):
     assert camera.irqs == 0
 
 
+def test_any_interrupt_reaches_the_gic(camera):
+    """Interrupt 64 (SPI 32) is pending, whichever bit of IRQ_STATUS is its cause."""
+    pending = 0x2f00_0000 + 0x200 + 64 // 8     # GICD_ISPENDR2
+    camera.write(regs.CAM_IRQ_ENABLE, 0xff)
+    assert camera.m.readl(pending) == 0
+    camera.write(regs.CAM_DMA_RATE, 0)
+    assert camera.irqs == CONFIG_ERROR
+    assert camera.m.readl(pending) == 1
+    camera.ack()
+    assert camera.m.readl(pending) == 0
+
+
 def test_first_error_is_kept(camera):
     camera.write(regs.CAM_DMA_RATE, 0)
     camera.write(regs.CAM_CTRL, 0x100)
