@@ -14,6 +14,8 @@
 #include "baton-buf.h"
 #include "baton-camera.h"
 
+#define BATON_CAMERA_DEFAULT_WIDTH 1920
+#define BATON_CAMERA_DEFAULT_HEIGHT 1080
 #define BATON_CAMERA_MAX_PITCH (R_CAM_PITCH_PLANE0_MASK & ~(BATON_CAMERA_PITCH_ALIGN - 1))
 
 static const struct baton_camera_format baton_camera_formats[] = {
@@ -391,17 +393,6 @@ static void baton_camera_buf_queue(struct vb2_buffer *vb)
 	baton_camera_ring_queue(cam, to_baton_camera_buffer(vb));
 }
 
-static void baton_camera_set_sensor_format(struct baton_camera *cam)
-{
-	struct v4l2_subdev_format format = {
-		.which = V4L2_SUBDEV_FORMAT_ACTIVE,
-		.format.width = cam->format.width,
-		.format.height = cam->format.height,
-	};
-
-	v4l2_subdev_call_state_active(&cam->sensor, pad, set_fmt, &format);
-}
-
 static int baton_camera_start_streaming(struct vb2_queue *queue, unsigned int count)
 {
 	struct baton_camera *cam = vb2_get_drv_priv(queue);
@@ -411,7 +402,6 @@ static int baton_camera_start_streaming(struct vb2_queue *queue, unsigned int co
 	if (ret)
 		goto err_return;
 
-	baton_camera_set_sensor_format(cam);
 	baton_camera_grab_ctrls(cam, true);
 	cam->next_sequence = 0;
 	ret = baton_camera_ring_start(cam);
@@ -479,6 +469,8 @@ int baton_camera_capture_init(struct baton_camera *cam)
 	struct video_device *vdev = &cam->vdev;
 	int ret;
 
+	cam->format.width = BATON_CAMERA_DEFAULT_WIDTH;
+	cam->format.height = BATON_CAMERA_DEFAULT_HEIGHT;
 	cam->info = baton_camera_fit_format(cam, &cam->format);
 	ret = baton_camera_queue_init(cam);
 	if (ret)

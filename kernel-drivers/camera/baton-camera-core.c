@@ -95,10 +95,6 @@ static int baton_camera_register_nodes(struct baton_camera *cam)
 	if (ret)
 		goto err_video;
 
-	ret = v4l2_device_register_ro_subdev_nodes(&cam->v4l2_dev);
-	if (ret)
-		goto err_video;
-
 	ret = media_device_register(&cam->mdev);
 	if (ret)
 		goto err_video;

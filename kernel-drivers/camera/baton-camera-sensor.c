@@ -4,7 +4,8 @@
  *
  * A sensor gives pictures of one size at any frame interval. The engine can
  * replace it by its pattern generator, which gives any size; so does an engine
- * without a sensor.
+ * without a sensor. The subdevice has no node of its own: the capture node
+ * sets the frame interval and inherits the controls.
  */
 
 #include <linux/baton-camera.h>
@@ -16,11 +17,7 @@
 
 #include "baton-camera.h"
 
-#define BATON_CAMERA_DEFAULT_WIDTH 1920
-#define BATON_CAMERA_DEFAULT_HEIGHT 1080
 #define BATON_CAMERA_MAX_INTERVAL_NS U32_MAX
-/* What the engine converts from: 4:2:0, whatever the memory format */
-#define BATON_CAMERA_MBUS_CODE MEDIA_BUS_FMT_UYYVYY8_0_5X24
 
 static struct baton_camera *sensor_to_camera(struct v4l2_subdev *sd)
 {
@@ -129,53 +126,6 @@ u32 baton_camera_interval_ns(struct baton_camera *cam)
 	return div_u64((u64)interval.numerator * NSEC_PER_SEC, interval.denominator);
 }
 
-static int baton_camera_sensor_enum_mbus_code(struct v4l2_subdev *sd,
-					      struct v4l2_subdev_state *state,
-					      struct v4l2_subdev_mbus_code_enum *code)
-{
-	if (code->index)
-		return -EINVAL;
-
-	code->code = BATON_CAMERA_MBUS_CODE;
-	return 0;
-}
-
-static int baton_camera_sensor_enum_frame_size(struct v4l2_subdev *sd,
-					       struct v4l2_subdev_state *state,
-					       struct v4l2_subdev_frame_size_enum *fse)
-{
-	if (fse->index || fse->code != BATON_CAMERA_MBUS_CODE)
-		return -EINVAL;
-
-	if (baton_camera_source_size(sensor_to_camera(sd), &fse->min_width, &fse->min_height)) {
-		fse->max_width = fse->min_width;
-		fse->max_height = fse->min_height;
-		return 0;
-	}
-
-	fse->min_width = BATON_CAMERA_MIN_SIZE;
-	fse->max_width = BATON_CAMERA_MAX_WIDTH;
-	fse->min_height = BATON_CAMERA_MIN_SIZE;
-	fse->max_height = BATON_CAMERA_MAX_HEIGHT;
-	return 0;
-}
-
-static int baton_camera_sensor_set_fmt(struct v4l2_subdev *sd, struct v4l2_subdev_state *state,
-				       struct v4l2_subdev_format *format)
-{
-	struct v4l2_mbus_framefmt *fmt = &format->format;
-
-	baton_camera_fit_size(sensor_to_camera(sd), &fmt->width, &fmt->height);
-	fmt->code = BATON_CAMERA_MBUS_CODE;
-	fmt->field = V4L2_FIELD_NONE;
-	fmt->colorspace = V4L2_COLORSPACE_SRGB;
-	fmt->ycbcr_enc = V4L2_YCBCR_ENC_DEFAULT;
-	fmt->quantization = V4L2_QUANTIZATION_DEFAULT;
-	fmt->xfer_func = V4L2_XFER_FUNC_DEFAULT;
-	*v4l2_subdev_state_get_format(state, format->pad) = *fmt;
-	return 0;
-}
-
 static int baton_camera_sensor_set_frame_interval(struct v4l2_subdev *sd,
 						  struct v4l2_subdev_state *state,
 						  struct v4l2_subdev_frame_interval *fi)
@@ -188,24 +138,15 @@ static int baton_camera_sensor_set_frame_interval(struct v4l2_subdev *sd,
 static int baton_camera_sensor_init_state(struct v4l2_subdev *sd,
 					  struct v4l2_subdev_state *state)
 {
-	struct v4l2_subdev_format format = {
-		.format.width = BATON_CAMERA_DEFAULT_WIDTH,
-		.format.height = BATON_CAMERA_DEFAULT_HEIGHT,
-	};
 	struct v4l2_subdev_frame_interval fi = {
 		.interval.numerator = baton_camera_read(sensor_to_camera(sd), A_CAM_SRC_INTERVAL),
 		.interval.denominator = NSEC_PER_SEC,
 	};
 
-	baton_camera_sensor_set_fmt(sd, state, &format);
 	return baton_camera_sensor_set_frame_interval(sd, state, &fi);
 }
 
 static const struct v4l2_subdev_pad_ops baton_camera_sensor_pad_ops = {
-	.enum_mbus_code = baton_camera_sensor_enum_mbus_code,
-	.enum_frame_size = baton_camera_sensor_enum_frame_size,
-	.get_fmt = v4l2_subdev_get_fmt,
-	.set_fmt = baton_camera_sensor_set_fmt,
 	.get_frame_interval = v4l2_subdev_get_frame_interval,
 	.set_frame_interval = baton_camera_sensor_set_frame_interval,
 };
@@ -291,7 +232,6 @@ int baton_camera_sensor_init(struct baton_camera *cam)
 	sd->internal_ops = &baton_camera_sensor_internal_ops;
 	sd->owner = THIS_MODULE;
 	sd->dev = cam->dev;
-	sd->flags = V4L2_SUBDEV_FL_HAS_DEVNODE | V4L2_SUBDEV_FL_HAS_EVENTS;
 	sd->ctrl_handler = &cam->ctrls;
 	sd->entity.function = MEDIA_ENT_F_CAM_SENSOR;
 	snprintf(sd->name, sizeof(sd->name), "%s sensor", cam->name);
