@@ -207,6 +207,19 @@ static void baton_camera_log(struct baton_camera *cam, struct baton_camera_buffe
 	entry->buffer = buf->vb.vb2_buf.index;
 }
 
+static void baton_camera_warn(struct baton_camera *cam, struct baton_camera_buffer *buf,
+			      u64 address)
+{
+	const char *status = baton_camera_status_name(buf->status);
+
+	if (address)
+		dev_warn_ratelimited(cam->dev, "frame %u failed: %s at bus address %#llx\n",
+				     buf->vb.sequence, status, address);
+	else
+		dev_warn_ratelimited(cam->dev, "frame %u failed: %s\n",
+				     buf->vb.sequence, status);
+}
+
 /*
  * From the engine's clock to CLOCK_MONOTONIC. The two are read one after the
  * other: not too far apart.
@@ -236,9 +249,7 @@ static void baton_camera_end_frame(struct baton_camera *cam, struct baton_camera
 	baton_camera_log(cam, buf, le64_to_cpu(desc->hash));
 
 	if (buf->status != BATON_CAMERA_DESC_DONE)
-		dev_warn_ratelimited(cam->dev, "frame %u failed: %s, bus address %#llx\n",
-				     buf->vb.sequence, baton_camera_status_name(buf->status),
-				     le64_to_cpu(desc->err_addr));
+		baton_camera_warn(cam, buf, le64_to_cpu(desc->err_addr));
 }
 
 static void baton_camera_buffers_done(struct list_head *done)
