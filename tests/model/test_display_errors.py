@@ -2,6 +2,7 @@
 """What memory or the driver does wrong, and what the display makes of it."""
 
 import struct
+from pathlib import Path
 
 import pytest
 from libfdt import Fdt
@@ -240,15 +241,30 @@ def test_planes_latched_before_the_mode_are_checked_when_it_starts(display):
     assert display.error == (regs.BATON_DISPLAY_ERR_SIZE, PRIMARY, 0)
 
 
+def tree_with_memory_across_4gib(path: Path) -> Path:
+    """The low bank ends at bus address 4 GiB, the high bank begins there."""
+    tree = Fdt(bytearray(dtb("baton").read_bytes()))
+    tree.resize(tree.totalsize() + 1024)
+
+    def set_cells(node: str, name: str, *cells: int) -> None:
+        tree.setprop(tree.path_offset(node), name, struct.pack(f">{len(cells)}I", *cells))
+
+    bus = "/soc/display-bus@31000000"
+    set_cells(bus, "#address-cells", 2)
+    set_cells(bus, "#size-cells", 2)
+    set_cells(bus, "ranges", 0, 0x3100_0000, 0, 0x3100_0000, 0, 0x100_0000)
+    set_cells(bus, "dma-ranges", 0, 2**32 - WINDOW, 0, LOW_BANK, 0, WINDOW,
+              1, 0, HIGH_BANK >> 32, HIGH_BANK & 0xffff_ffff, 0, WINDOW)
+    for base in (0x3100_0000, 0x3101_0000):
+        set_cells(f"{bus}/display@{base:x}", "reg", 0, base, 0, 0x1000)
+    path.write_bytes(tree.as_bytearray())
+    return path
+
+
 @pytest.mark.parametrize("padding", [0, 64])
 def test_address_wrap_around(tmp_path, padding):
-    """With a window up to the end of the bus an access does not come round."""
-    tree = Fdt(bytearray(dtb("baton").read_bytes()))
-    window = struct.pack(">IQI", 2**32 - WINDOW, LOW_BANK, WINDOW)
-    tree.setprop(tree.path_offset("/soc/display-bus@31000000"), "dma-ranges", window)
-    path = tmp_path / "wrap.dtb"
-    path.write_bytes(tree.as_bytearray())
-    with QtestMachine(path) as m:
+    """The engine has 32 address lines: it comes neither round nor further."""
+    with QtestMachine(tree_with_memory_across_4gib(tmp_path / "wrap.dtb")) as m:
         d = Display(m)
         d.set_mode(Mode())
         buffer = Buffer.noise("XR24", 64, 64, 1, addr=2**32 - ALIGN, padding=padding)

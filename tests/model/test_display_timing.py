@@ -340,8 +340,8 @@ def observe(d: Display, frames: int = 3) -> list:
 @pytest.mark.parametrize(("lines", "bits", "commit"), [
     (2, (), True),              # vertical blanking, a commit waits
     (8.3, (), True),            # while the first slice is read
-    (41, (), True),             # between two slices
-    (63.2, (), False),          # between the lines of a CbCr pair
+    (40.2, (), True),           # while the third slice is read
+    (20, (), False),            # two slices read, the next begins within a CbCr pair
     (103, (), True),            # all read
     (300, (regs.DISP_CTRL.VRR,), False),        # stretched vertical blanking
 ])
@@ -380,19 +380,28 @@ def test_migration_while_off(tmp_path):
         assert d.screen() == [0x123456] * (64 * 64)
 
 
-def test_corrupt_snapshot_is_refused(tmp_path):
-    """A mode that no guest can set does not get into the machine."""
-    width, height = 1064, 70
+@pytest.mark.parametrize(("known", "corrupt"), [
+    (1064 | (1064 + 36) << 16, 0xfffe | (1064 + 36) << 16),     # width of the mode
+    (1064 * 70 * 4, 3840 * 2160 * 8),                           # size of the pictures
+    (38 << 16 | 996, 38 << 16 | 0xfff0),                        # place of a plane
+])
+def test_corrupt_snapshot_is_refused(tmp_path, known, corrupt):
+    """What no guest can set does not get into the machine."""
     with QtestMachine() as m:
         d = Display(m)
-        d.set_mode(Mode(width, height))
+        d.set_mode(Mode(1064, 70))
+        d.show(PRIMARY, Buffer.noise("XR24", 32, 32, 1), pos=(996, 38))
+        d.commit()
         d.enable()
         d.frame()
         snapshot = m.save(tmp_path / "snapshot")
     data = snapshot.path.read_bytes()
-    total = width + 36
-    known = (width | total << 16).to_bytes(4, "big")
-    assert known in data
-    snapshot.path.write_bytes(data.replace(known, (0xfffe | total << 16).to_bytes(4, "big")))
-    with pytest.raises(QemuError), QtestMachine(incoming=snapshot):
+    device = data.index(b"baton-display")
+    word = known.to_bytes(4, "big")
+    assert word in data[device:]
+    snapshot.path.write_bytes(
+        data[:device] + data[device:].replace(word, corrupt.to_bytes(4, "big")))
+    log = tmp_path / "qemu.log"
+    with pytest.raises(QemuError), QtestMachine(incoming=snapshot, log=log):
         pass
+    assert "Input validation failed: baton-display/frame in progress" in log.read_text()
