@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The camera driver: formats, frames, errors, life and death."""
 
+import re
+
 import pytest
 import xxhash
 
-from harness.guest import Guest
+from harness.guest import KERNEL_ARGS, Guest
 from harness.v4l2 import (
     EVENT_FRAME_SYNC,
     FREE_RUNNING,
@@ -12,6 +14,7 @@ from harness.v4l2 import (
     Format,
     V4l2,
 )
+from machine.tree import CAMERA_BUS, DISPLAY, DISPLAY_BUS, Tree
 from model import camera_pattern
 from model.camera import NV12, RGB565, XRGB8888
 
@@ -177,6 +180,53 @@ def test_import_refusals(camera: V4l2):
     small = camera.number("heap", "system", fmt.sizes[0] - 4096)
     assert camera.refused("queue", 0, 1, small) == "EINVAL"
     assert camera.refused("queue", 0, 1, 0) == "EINVAL"  # standard input is no dma-buf
+
+
+def test_export_out_of_reach_is_refused(boot, tmp_path):
+    """The display reaches 256 MiB, which the camera's pool is not in."""
+    tree = Tree().set(DISPLAY_BUS, "dma-ranges", 0, 0, 0x8000_0000, 0x1000_0000)
+    tree.delete(DISPLAY, "memory-region")
+    guest = boot(dtb=tree.save(tmp_path / "window.dtb"))
+    camera = V4l2(guest)
+    camera.set_format("XR24", 64, 64)
+    camera.start()
+    fd = camera.number("export", 0, 0)
+    assert camera.refused("prime", "/dev/dri/card0", fd) == "EBUSY"
+    assert re.search(r"31000000.display: buffer of 30000000.camera at 0x0*a\S+ is not within "
+                     "its DMA windows", guest.run("dmesg").stdout)
+    check_frames(camera, 4)
+
+
+def test_export_in_reach_is_taken(camera: V4l2):
+    camera.request("mmap", 1)
+    camera("prime", "/dev/dri/card0", camera.number("export", 0, 0))
+
+
+def refuse_import(camera: V4l2, reason: str) -> None:
+    fmt = camera.set_format("XR24", 64, 64)
+    camera.request("dmabuf", 1)
+    fd = camera.number("heap", "system", fmt.sizes[0])
+    assert camera.refused("queue", 0, 1, fd) == reason
+    camera.start()
+    check_frames(camera, 4)
+
+
+@pytest.fixture
+def low_bank(tmp_path):
+    """A camera that reaches the low bank only."""
+    tree = Tree().set(CAMERA_BUS, "dma-ranges", 0, 0x8000_0000, 0, 0x8000_0000, 0, 0x4000_0000)
+    return tree.save(tmp_path / "low.dtb")
+
+
+def test_import_out_of_reach_is_refused(boot, low_bank):
+    camera = V4l2(boot(dtb=low_bank))
+    with camera.guest.expect_splat("dma_direct_map_sg"):  # the system heap's
+        refuse_import(camera, "EIO")
+
+
+def test_import_is_not_bounced(boot, low_bank, monkeypatch):
+    monkeypatch.setattr("harness.guest.KERNEL_ARGS", KERNEL_ARGS.replace("swiotlb=noforce", ""))
+    refuse_import(V4l2(boot(dtb=low_bank)), "EBUSY")
 
 
 def test_format_is_fixed_with_buffers(camera: V4l2):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Drives a camera for tests. */
 #define _GNU_SOURCE
+#include <drm.h>
 #include <linux/perf_event.h>
 #include <linux/udmabuf.h>
 #include <linux/videodev2.h>
@@ -122,6 +123,18 @@ static int cmd_export(char **arg)
 	if (ioctl(video, VIDIOC_EXPBUF, &export))
 		return reply_error();
 	return printf("ok %d\n", export.fd);
+}
+
+/* prime CARD FD: import a dma-buf into a display for a moment */
+static int cmd_prime(char **arg)
+{
+	struct drm_prime_handle prime = { .fd = number(arg[1]) };
+	int card = open(arg[0], O_RDWR | O_CLOEXEC);
+	int result = card < 0 || ioctl(card, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime);
+
+	if (result)
+		return reply_error();
+	return reply(close(card));
 }
 
 static int queue(unsigned int index, unsigned int count, char **fds)
@@ -294,6 +307,7 @@ static const struct command commands[] = {
 	{ "format", 1, cmd_format }, { "formats", 0, cmd_formats }, { "sizes", 1, cmd_sizes },
 	{ "interval", 0, cmd_interval }, { "control", 1, cmd_control },
 	{ "request", 2, cmd_request }, { "export", 2, cmd_export },
+	{ "prime", 2, cmd_prime },
 	{ "queue", 2, cmd_queue }, { "dequeue", 0, cmd_dequeue },
 	{ "burst", 1, cmd_burst },
 	{ "on", 0, cmd_on }, { "off", 0, cmd_off },

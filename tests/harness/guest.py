@@ -29,7 +29,7 @@ _TAINT = 1 << 7 | 1 << 9 | 1 << 14  # died, warned, soft lockup
 class GuestConfig:
     """What to boot. MACHINE: properties of the machine, "camera0-file=clip.y4m"."""
 
-    dtb: str = "baton"
+    dtb: str | Path = "baton"
     machine: str = ""
     kernel_args: str = ""
     qemu_args: tuple[str, ...] = ()
@@ -37,11 +37,14 @@ class GuestConfig:
     kernel: Path = paths.KERNEL
     initramfs: Path = paths.INITRAMFS
 
+    def dtb_path(self) -> Path:
+        return self.dtb if isinstance(self.dtb, Path) else paths.dtb(self.dtb)
+
     def boot_args(self) -> list[str]:
         """The part of QEMU's command line that the interactive targets share."""
         append = f"{KERNEL_ARGS} {self.kernel_args}".rstrip()
         return [
-            *machine_args(paths.dtb(self.dtb), self.machine),
+            *machine_args(self.dtb_path(), self.machine),
             "-accel",
             self.accel,
             "-nodefaults",
@@ -65,7 +68,7 @@ class GuestConfig:
         """The variables with which `make run` boots the same guest."""
         machine = ("-M", self.machine) if self.machine else ()
         variables = {
-            "DTB": self.dtb,
+            "DTB": str(self.dtb),
             "KERNEL_ARGS": self.kernel_args,
             "QEMU_ARGS": shlex.join([*machine, *self.qemu_args]),
         }
