@@ -8,6 +8,7 @@ import xxhash
 
 from harness.guest import KERNEL_ARGS, Guest
 from harness.v4l2 import (
+    EVENT_EOS,
     EVENT_FRAME_SYNC,
     FREE_RUNNING,
     TEST_PATTERN,
@@ -15,7 +16,7 @@ from harness.v4l2 import (
     V4l2,
 )
 from machine.tree import CAMERA_BUS, DISPLAY, DISPLAY_BUS, Tree
-from model import camera_pattern
+from model import camera_pattern, y4m
 from model.camera import NV12, RGB565, XRGB8888
 
 PIXEL = {"XR24": XRGB8888, "RGBP": RGB565, "NV12": NV12, "NM12": NV12}
@@ -339,6 +340,59 @@ def test_suspend_with_a_stream_running(guest: Guest):
     assert before[-1] < sequences[0]
     assert sequences == sorted(set(sequences))
     assert not any(frame.failed for frame in frames)
+
+
+def clip(tmp_path, frames: int) -> tuple[str, list[y4m.Planes]]:
+    """A clip of 96x72 pixels at 30 Hz as a machine property, and its frames."""
+    path = tmp_path / "clip.y4m"
+    return f"camera0-file={path}", y4m.write_clip(path, 96, 72, frames)
+
+
+def test_clip(boot, tmp_path):
+    machine, pictures = clip(tmp_path, 5)
+    camera = V4l2(boot(machine=machine))
+    assert camera("sizes", "NV12") == ["96", "72"]
+    assert (camera.format.width, camera.format.height) == (96, 72)
+    assert camera("control", TEST_PATTERN) == ["0"]
+    numerator, denominator = map(int, camera("interval"))
+    assert numerator / denominator == pytest.approx(1 / 30)
+    fmt = camera.set_format("NV12", 1920, 1080)
+    camera.start()
+    for _ in range(8):
+        frame = camera.dequeue()
+        expected = y4m.nv12_lines(pictures[frame.sequence % 5], 96)
+        assert hardware_planes(fmt, camera.pixels(frame)) == expected
+        camera.queue(frame.buffer)
+    camera.stop()
+
+    camera("control", TEST_PATTERN, 1)
+    camera.set_format("XR24", 64, 64)
+    camera.start()
+    check_frames(camera, 3)
+    camera.stop()
+    camera("control", TEST_PATTERN, 0)
+    assert camera.get_format().width == 96
+
+
+def test_end_of_clip(boot, tmp_path):
+    machine, _ = clip(tmp_path, 3)
+    camera = V4l2(boot(machine=f"{machine},camera0-loop=off"))
+    camera("subscribe", EVENT_EOS)
+    camera.start()
+    assert [camera.capture().sequence for _ in range(3)] == [0, 1, 2]
+    assert camera("event")[0] == str(EVENT_EOS)
+    assert "sensor has ended" in camera.guest.run("dmesg").stdout
+
+
+def test_two_cameras(boot):
+    guest = boot(dtb="baton-dual")
+    cameras = [V4l2(guest, 0), V4l2(guest, 1)]
+    assert [camera.debugfs[-1] for camera in cameras] == ["0", "1"]
+    for camera in cameras:
+        camera.set_format("XR24", 64, 64)
+        camera.start()
+    for camera in cameras:
+        check_frames(camera, 3)
 
 
 def test_starts_again_and_again(camera: V4l2):
