@@ -41,7 +41,6 @@ struct baton_display_master {
 static void baton_display_master_release(struct device *dev)
 {
 	of_reserved_mem_device_release(dev);
-	kfree(dev->dma_range_map);
 	kfree(container_of(dev, struct baton_display_master, dev));
 }
 
