@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
@@ -108,6 +109,16 @@ static drmModePropertyRes *find_property(uint32_t object, uint32_t type,
 	return found;
 }
 
+/* Compares with an enumerator, whose spaces are written "_". */
+static bool names(const char *word, const char *enumerator)
+{
+	while (*word && (*word == *enumerator || (*word == '_' && *enumerator == ' '))) {
+		word++;
+		enumerator++;
+	}
+	return !*word && !*enumerator;
+}
+
 /* set OBJECT PROPERTY VALUE: add to the next commit; VALUE may name an enumerator */
 static int cmd_set(char **arg)
 {
@@ -119,7 +130,7 @@ static int cmd_set(char **arg)
 	if (!property)
 		return reply_error();
 	for (int i = 0; i < property->count_enums; i++)
-		if (!strcmp(property->enums[i].name, arg[2]))
+		if (names(arg[2], property->enums[i].name))
 			value = property->enums[i].value;
 	if (!strcmp(arg[1], "OUT_FENCE_PTR"))
 		value = (uintptr_t)&kms.out_fence;
@@ -398,6 +409,25 @@ static int cmd_close(char **arg)
 	return reply(close(number(arg[0])));
 }
 
+/* pid: of this program */
+static int cmd_pid(char **arg)
+{
+	(void)arg;
+	return printf("ok %d\n", getpid());
+}
+
+/* adopt PID FD: a descriptor of another process; fd */
+static int cmd_adopt(char **arg)
+{
+	int process = syscall(SYS_pidfd_open, (pid_t)number(arg[0]), 0);
+	int fd = syscall(SYS_pidfd_getfd, process, (int)number(arg[1]), 0);
+
+	if (fd < 0)
+		return reply_error();
+	close(process);
+	return printf("ok %d\n", fd);
+}
+
 /* fence: a sw_sync fence that "signal" signals; fd */
 static int cmd_fence(char **arg)
 {
@@ -493,6 +523,7 @@ static const struct {
 	{ "fb", 6, cmd_fb }, { "rmfb", 1, cmd_rmfb },
 	{ "export", 1, cmd_export }, { "import", 1, cmd_import },
 	{ "heap", 2, cmd_heap }, { "close", 1, cmd_close },
+	{ "pid", 0, cmd_pid }, { "adopt", 2, cmd_adopt },
 	{ "fence", 0, cmd_fence }, { "signal", 0, cmd_signal },
 	{ "attach_fence", 2, cmd_attach_fence }, { "out_fence", 0, cmd_out_fence },
 	{ "setcrtc", 3, cmd_setcrtc }, { "page_flip", 1, cmd_page_flip },

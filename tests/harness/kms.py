@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from . import paths
+from .agent import Command
 from .guest import Guest
 
 _PROGRAM = paths.BUILD / "tests" / "guest" / "kms"
@@ -96,7 +97,7 @@ class Kms:
 
     def send(self, *words: object) -> str:
         """Send a command without waiting for its answer."""
-        command = " ".join(str(word) for word in words)
+        command = " ".join(str(word).replace(" ", "_") for word in words)
         self._command.send(f"{command}\n".encode())
         return command
 
@@ -204,6 +205,12 @@ class Kms:
     def write(self, name: str, value: object) -> None:
         self.guest.run(f"echo {value} >{self.debugfs}/{name}")
 
+    def register(self, name: str) -> int:
+        """A register, such as CTRL or OVERLAY_ADDR0."""
+        return next(int(value, 16) for key, value in
+                    (line.split(" = ") for line in self.read("registers").splitlines())
+                    if key == name)
+
     def counters(self) -> dict[str, int]:
         return {key: int(value) for key, value in
                 (word.split("=") for word in self.read("counters").split())}
@@ -213,9 +220,21 @@ class Kms:
         return {frame.number: frame for frame in parse_frames(self.read("frames"))}
 
     def frame(self, number: int) -> Frame:
-        """The record of one frame, waited for."""
-        for _ in range(3):
-            if frame := self.frames().get(number):
-                return frame
+        """The record of a frame, waited for.
+
+        If the host held up the interrupt for more than a frame, its record is
+        lost; then that of the next one, which shows the same if nobody flipped.
+        """
+        for _ in range(5):
+            later = [frame for at, frame in self.frames().items() if at >= number]
+            if later:
+                return later[0]
             self("vblank", 2)
         raise AssertionError(f"frame {number} is not in the records:\n{self.read('frames')}")
+
+    def watch_crc(self) -> Command:
+        """Turn the CRC source on, and read what it says until the command is killed."""
+        crc = f"{self.debugfs}/crtc-0/crc"
+        watcher = self.guest.spawn(f"echo auto >{crc}/control && exec cat {crc}/data")
+        watcher.wait_output("\n")
+        return watcher

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Errors of the engine reach the kernel log and the counters, and pass."""
+
+import socket
+
+import pytest
+
+from harness import pixels
+from harness.kms import Kms
+from harness.regs import regs
+
+WIDTH, HEIGHT = 128, 96
+DISPLAY0 = 0x3100_0000
+
+
+@pytest.fixture
+def picture_hash() -> int:
+    return pixels.frame_hash("XR24", WIDTH, HEIGHT, pixels.noise("XR24", WIDTH, HEIGHT, 0))
+
+
+def lit(guest) -> Kms:
+    kms = Kms(guest)
+    kms.write("hash", 1)
+    pixel = pixels.noise("XR24", WIDTH, HEIGHT, 0)
+    kms.show(kms.mode(WIDTH, HEIGHT), primary=kms.picture("XR24", WIDTH, HEIGHT, pixel))
+    return kms
+
+
+def last_hash(kms: Kms) -> int:
+    number, _ = kms("vblank", 3)
+    return kms.frame(int(number) - 1).planes[0][1]
+
+
+def test_underrun(guest, picture_hash):
+    kms = lit(guest)
+    rate = kms.read("dma_rate").strip()
+    assert last_hash(kms) == picture_hash
+    kms.write("dma_rate", 1)
+    assert last_hash(kms) == 0
+    underruns = kms.counters()["underruns"]
+    assert underruns > 0
+    kms.write("dma_rate", rate)
+    kms("vblank", 2)
+    assert last_hash(kms) == picture_hash
+    log = [line for line in guest.run("dmesg").stdout.splitlines() if "underrun" in line]
+    assert 1 <= len(log) <= underruns
+    # The kernel limits the rate, whatever the engine does.
+    assert len(log) <= 20
+
+
+def test_dma_rate_is_checked(guest):
+    kms = Kms(guest)
+    for value in ("0", "4294967296", "fast"):
+        assert guest.run(f"echo {value} >{kms.debugfs}/dma_rate", check=False).status
+
+
+@pytest.fixture
+def poke(boot, artifacts):
+    """A guest whose display registers can be written behind the driver's back."""
+    path = artifacts / "qtest.sock"
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+    guest = boot(qemu_args=("-chardev", f"socket,id=qtest,path={path}", "-qtest", "chardev:qtest"))
+    connection, _ = server.accept()
+    stream = connection.makefile("rw")
+
+    def write(register: int, value: int) -> None:
+        stream.write(f"writel {DISPLAY0 + register:#x} {value:#x}\n")
+        stream.flush()
+        assert stream.readline() == "OK\n"
+
+    yield guest, write
+    connection.close()
+    server.close()
+
+
+def test_bus_error(poke, picture_hash):
+    guest, write = poke
+    kms = lit(guest)
+    plane = regs.BATON_DISPLAY_PLANE_BASE
+    address = 0x5000_0040
+    write(plane + regs.PLANE_ADDR0, address)
+    write(regs.DISP_COMMIT, 1)
+    assert last_hash(kms) == 0
+    assert kms.counters()["errors"] > 0
+    log = guest.run("dmesg").stdout
+    assert f"plane 0: no memory at this bus address (error 1, address {address:#x})" in log
+    # The next commit of the driver's puts it right.
+    fb = kms.number("get", "primary", "FB_ID")
+    kms("set", "primary", "FB_ID", fb)
+    kms.commit()
+    assert last_hash(kms) == picture_hash
+
+
+def test_refused_register(poke):
+    guest, write = poke
+    kms = lit(guest)
+    write(regs.DISP_PIXEL_CLOCK, 1000)
+    kms("vblank", 1)
+    assert kms.counters()["errors"] == 1
+    assert f"timing refused (error {regs.BATON_DISPLAY_ERR_TIMING}" in guest.run("dmesg").stdout
