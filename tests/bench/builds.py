@@ -16,17 +16,19 @@ from .results import Results
 _EDITED = paths.ROOT / "kernel-drivers" / "camera" / "baton-camera-ring.c"
 
 
-def _make(*arguments: str, cwd: Path = paths.ROOT, **env: str) -> None:
+def _make(*targets: str, cwd: Path = paths.ROOT, **changes: str) -> None:
+    # What the make around this one was told is not for the one within.
+    env = {name: value for name, value in os.environ.items() if "MAKE" not in name}
     done = subprocess.run(
-        ["make", "-s", *arguments],
+        ["make", "-s", *targets],
         cwd=cwd,
-        env={**os.environ, **env},
+        env={**env, **changes},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        raise UserError(f"make {' '.join(arguments)} failed: {done.stderr[-500:]}")
+        raise UserError(f"make {' '.join(targets)} failed: {done.stderr[-500:]}")
 
 
 def edit_to_running(results: Results, out: Path) -> None:

@@ -2,11 +2,13 @@
 """What the commands behind make's targets share: one line for an error, elapsed time."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from .errors import GuestError, InfrastructureError, QemuError
 from .process import qemu_binary
@@ -43,6 +45,13 @@ def display() -> str:
     if ui == "gtk" and not _has_gtk():
         raise UserError("DISPLAY_UI=gtk: install libgtk-3-dev and run 'make qemu', or use vnc")
     return DISPLAYS[ui]
+
+
+def need_space(directory: Path, size: int) -> None:
+    """Say that the disk is full before something half done shows it."""
+    free = shutil.disk_usage(directory).free
+    if free < size:
+        raise UserError(f"{directory}: disk full: {free >> 20} MB free, {size >> 20} MB needed")
 
 
 def _has_gtk() -> bool:

@@ -28,8 +28,9 @@ def screen(tmp_path):
     return path
 
 
-def goods(frames: list[dict], screen) -> list[bool]:
-    return [good for good, _ in verdict({"frames": frames}, screen).values()]
+def goods(frames: list[dict], screen, wanted: int = 1) -> list[bool]:
+    report = {"frames": frames, "pipeline": {"frames": wanted}}
+    return [good for good, _ in verdict(report, screen).values()]
 
 
 def test_good(screen):
@@ -52,6 +53,10 @@ def test_copied(screen):
 def test_other_screen(screen):
     Image.new("RGB", (64, 64), (9, 9, 9)).save(screen)
     assert goods([frame()], screen) == [True, True, False]
+
+
+def test_screenshot_while_the_film_goes_on(screen):
+    assert goods([frame()], screen, wanted=0) == [True, True]
 
 
 @pytest.mark.parametrize("frames", [[], [frame(shown_frame=None)], [frame(display_hash=None)]])
