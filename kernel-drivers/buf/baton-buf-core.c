@@ -1,50 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Baton buffers: storage and CPU mappings
+ * Baton buffers: a buffer's life
  */
 
-#include <linux/dma-mapping.h>
+#include <linux/export.h>
+#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/of_reserved_mem.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "baton-buf.h"
+#include "baton-buf-core.h"
+#include "baton-buf-storage.h"
+
+#define CREATE_TRACE_POINTS
+#include "baton-buf-trace.h"
+
+LIST_HEAD(baton_buffers);
+DEFINE_MUTEX(baton_buffers_lock); /* baton_buffers */
 
 /**
- * baton_buf_assign_pool() - make a device allocate from its memory-region
- * @dev: the device, with or without a "memory-region" property
- *
- * The pool is never taken away again: a buffer can outlive the driver that
- * allocated it, and is given back to the pool through @dev.
- *
- * Return: 0, also if @dev has no memory-region, or a negative error code.
- */
-int baton_buf_assign_pool(struct device *dev)
-{
-	int ret;
-
-	if (dev->cma_area)
-		return 0;
-
-	ret = of_reserved_mem_device_init(dev);
-	return ret == -ENODEV ? 0 : ret;
-}
-EXPORT_SYMBOL_GPL(baton_buf_assign_pool);
-
-/**
- * baton_buf_alloc() - allocate a buffer
- * @dev: the device that shall reach it
+ * baton_buf_create() - make a buffer without storage
  * @size: bytes, rounded up to whole pages
+ * @exporter: name that debugfs shows; not copied
  *
- * The storage is contiguous, zeroed and cached; its contents are in memory
- * when the function returns.
+ * Storage is chosen at the first use, for all importers attached by then.
  *
  * Return: the buffer, with one reference, or an ERR_PTR().
  */
-struct baton_buf *baton_buf_alloc(struct device *dev, size_t size)
+struct baton_buf *baton_buf_create(size_t size, const char *exporter)
 {
 	struct baton_buf *buf;
+	int ret;
 
 	if (!size || size > LONG_MAX)
 		return ERR_PTR(-EINVAL);
@@ -53,31 +41,40 @@ struct baton_buf *baton_buf_alloc(struct device *dev, size_t size)
 	if (!buf)
 		return ERR_PTR(-ENOMEM);
 
-	buf->size = PAGE_ALIGN(size);
-	buf->page = dma_alloc_pages(dev, buf->size, &buf->dma, DMA_BIDIRECTIONAL,
-				    GFP_KERNEL | __GFP_NOWARN);
-	if (!buf->page) {
-		dev_err_ratelimited(dev, "no %zu contiguous bytes left\n", buf->size);
-		kfree(buf);
-		return ERR_PTR(-ENOMEM);
-	}
-
-	buf->dev = get_device(dev);
 	kref_init(&buf->kref);
 	dma_resv_init(&buf->resv);
-	baton_buf_sync_for_device(buf, DMA_BIDIRECTIONAL);
+	INIT_LIST_HEAD(&buf->exports);
+	INIT_LIST_HEAD(&buf->users);
+	buf->size = PAGE_ALIGN(size);
+	buf->exporter = exporter;
+
+	ret = baton_buf_file_init(buf);
+	if (ret) {
+		dma_resv_fini(&buf->resv);
+		kfree(buf);
+		return ERR_PTR(ret);
+	}
+
+	mutex_lock(&baton_buffers_lock);
+	list_add_tail(&buf->link, &baton_buffers);
+	mutex_unlock(&baton_buffers_lock);
 	return buf;
 }
-EXPORT_SYMBOL_GPL(baton_buf_alloc);
+EXPORT_SYMBOL_GPL(baton_buf_create);
 
 static void baton_buf_release(struct kref *kref)
 {
 	struct baton_buf *buf = container_of(kref, struct baton_buf, kref);
 
-	WARN_ON(atomic_read(&buf->cpu_mappings));
+	mutex_lock(&baton_buffers_lock);
+	list_del(&buf->link);
+	mutex_unlock(&baton_buffers_lock);
+
+	WARN_ON(!list_empty(&buf->users));
+	trace_baton_buf_free(buf);
+	fput(buf->file);
+	baton_storage_put(buf->storage);
 	dma_resv_fini(&buf->resv);
-	dma_free_pages(buf->dev, buf->size, buf->page, buf->dma, DMA_BIDIRECTIONAL);
-	put_device(buf->dev);
 	kfree(buf);
 }
 
@@ -102,13 +99,91 @@ void baton_buf_put(struct baton_buf *buf)
 EXPORT_SYMBOL_GPL(baton_buf_put);
 
 /**
+ * baton_buf_size() - the size of a buffer
+ * @buf: the buffer
+ *
+ * Return: bytes, a multiple of PAGE_SIZE.
+ */
+size_t baton_buf_size(const struct baton_buf *buf)
+{
+	return buf->size;
+}
+EXPORT_SYMBOL_GPL(baton_buf_size);
+
+/**
+ * baton_buf_resv() - the reservation object of a buffer
+ * @buf: the buffer
+ *
+ * Return: the one that all its dma_bufs share.
+ */
+struct dma_resv *baton_buf_resv(struct baton_buf *buf)
+{
+	return &buf->resv;
+}
+EXPORT_SYMBOL_GPL(baton_buf_resv);
+
+/* Give the buffer storage that suits all its users, if it has none. */
+int baton_buf_populate_locked(struct baton_buf *buf)
+{
+	struct baton_storage *storage;
+
+	if (buf->storage)
+		return 0;
+
+	storage = baton_place(buf);
+	if (IS_ERR(storage))
+		return PTR_ERR(storage);
+
+	buf->storage = storage;
+	buf->generation++;
+	trace_baton_buf_alloc(buf);
+	return 0;
+}
+
+/**
+ * baton_buf_populate() - allocate storage now
+ * @buf: the buffer
+ *
+ * Return: 0, also if it has storage; -ENOMEM; or -EINTR.
+ */
+int baton_buf_populate(struct baton_buf *buf)
+{
+	int ret;
+
+	ret = dma_resv_lock_interruptible(&buf->resv, NULL);
+	if (ret)
+		return ret;
+
+	ret = baton_buf_populate_locked(buf);
+	dma_resv_unlock(&buf->resv);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(baton_buf_populate);
+
+/*
+ * Before an engine uses the buffer: write back what the CPU left in its caches.
+ * Without a CPU mapping nothing new gets there.
+ */
+void baton_buf_flush(struct baton_buf *buf)
+{
+	if (!buf->cpu_touched || !buf->storage)
+		return;
+
+	buf->cpu_touched = atomic_read(&buf->cpu_users);
+	baton_storage_sync_for_device(buf->storage, DMA_BIDIRECTIONAL);
+}
+
+/**
  * baton_buf_sync_for_cpu() - let the CPU see what engines wrote
  * @buf: the buffer
  * @dir: what engines did with it
  */
 void baton_buf_sync_for_cpu(struct baton_buf *buf, enum dma_data_direction dir)
 {
-	dma_sync_single_for_cpu(buf->dev, buf->dma, buf->size, dir);
+	dma_resv_lock(&buf->resv, NULL);
+	if (buf->storage)
+		baton_storage_sync_for_cpu(buf->storage, dir);
+	dma_resv_unlock(&buf->resv);
 }
 EXPORT_SYMBOL_GPL(baton_buf_sync_for_cpu);
 
@@ -119,95 +194,34 @@ EXPORT_SYMBOL_GPL(baton_buf_sync_for_cpu);
  */
 void baton_buf_sync_for_device(struct baton_buf *buf, enum dma_data_direction dir)
 {
-	dma_sync_single_for_device(buf->dev, buf->dma, buf->size, dir);
+	dma_resv_lock(&buf->resv, NULL);
+	if (buf->storage)
+		baton_storage_sync_for_device(buf->storage, dir);
+	dma_resv_unlock(&buf->resv);
 }
 EXPORT_SYMBOL_GPL(baton_buf_sync_for_device);
 
-/*
- * The linear map lets the CPU prefetch lines of the buffer at any time, so the
- * first mapping drops what is stale; the last one leaves nothing dirty behind.
- */
-static void baton_buf_cpu_map(struct baton_buf *buf)
-{
-	if (atomic_inc_return(&buf->cpu_mappings) == 1)
-		baton_buf_sync_for_cpu(buf, DMA_FROM_DEVICE);
-}
-
-static void baton_buf_cpu_unmap(struct baton_buf *buf)
-{
-	if (atomic_dec_and_test(&buf->cpu_mappings))
-		baton_buf_sync_for_device(buf, DMA_TO_DEVICE);
-}
-
-static void baton_buf_vm_open(struct vm_area_struct *vma)
-{
-	struct baton_buf *buf = vma->vm_private_data;
-
-	baton_buf_get(buf);
-	baton_buf_cpu_map(buf);
-}
-
-static void baton_buf_vm_close(struct vm_area_struct *vma)
-{
-	struct baton_buf *buf = vma->vm_private_data;
-
-	baton_buf_cpu_unmap(buf);
-	baton_buf_put(buf);
-}
-
-static const struct vm_operations_struct baton_buf_vm_ops = {
-	.open = baton_buf_vm_open,
-	.close = baton_buf_vm_close,
-};
-
-/**
- * baton_buf_mmap() - map a buffer into a process
- * @buf: the buffer
- * @vma: where; vm_pgoff counts from the start of the buffer
- *
- * Return: 0, -EINVAL for a private mapping, -ENXIO beyond the end.
- */
-int baton_buf_mmap(struct baton_buf *buf, struct vm_area_struct *vma)
+static int __init baton_buf_init(void)
 {
 	int ret;
 
-	if (!(vma->vm_flags & VM_SHARED))
-		return -EINVAL;
-
-	ret = dma_mmap_pages(buf->dev, vma, buf->size, buf->page);
+	ret = baton_storage_init();
 	if (ret)
 		return ret;
 
-	vma->vm_private_data = buf;
-	vma->vm_ops = &baton_buf_vm_ops;
-	baton_buf_vm_open(vma);
+	baton_debugfs_init();
 	return 0;
 }
-EXPORT_SYMBOL_GPL(baton_buf_mmap);
 
-/**
- * baton_buf_vmap() - map a buffer into the kernel
- * @buf: the buffer
- *
- * Return: the address; valid until baton_buf_vunmap().
- */
-void *baton_buf_vmap(struct baton_buf *buf)
+static void __exit baton_buf_exit(void)
 {
-	baton_buf_cpu_map(buf);
-	return page_address(buf->page);
+	baton_debugfs_exit();
+	baton_storage_exit();
 }
-EXPORT_SYMBOL_GPL(baton_buf_vmap);
 
-/**
- * baton_buf_vunmap() - undo baton_buf_vmap()
- * @buf: the buffer
- */
-void baton_buf_vunmap(struct baton_buf *buf)
-{
-	baton_buf_cpu_unmap(buf);
-}
-EXPORT_SYMBOL_GPL(baton_buf_vunmap);
+module_init(baton_buf_init);
+module_exit(baton_buf_exit);
 
-MODULE_DESCRIPTION("Buffers shared by the Baton engines");
+MODULE_DESCRIPTION("Buffers that move between the Baton engines");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS(DMA_BUF);

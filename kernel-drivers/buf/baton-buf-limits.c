@@ -3,260 +3,212 @@
  * Baton buffers: what a device can address
  *
  * An engine reaches memory through the windows of its bus, without an IOMMU.
- * The DMA API checks only the last byte of a mapping and copies what it cannot
- * map (SWIOTLB); here every piece must lie wholly within one window, and a copy
- * is a failure.
+ * The DMA API translates only the first byte of a mapping, checks only its last
+ * and copies what it cannot map (SWIOTLB). Here every segment must lie wholly
+ * within one window.
  */
 
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/export.h>
 #include <linux/mm.h>
-#include <linux/scatterlist.h>
-#include <linux/slab.h>
-#include <linux/swiotlb.h>
 
 #include "baton-buf.h"
+#include "baton-buf-limits.h"
+
+static void baton_needs_release(struct device *dev, void *res)
+{
+}
 
 /**
- * baton_buf_cpu_address() - the CPU's address of a mapped piece
- * @dev: the device for which it is mapped
- * @dma: its bus address
+ * devm_baton_buf_declare() - say what the DMA API has no words for
+ * @dev: an importing device
+ * @needs: copied
  *
- * Return: the physical address.
+ * Of an importer that declares nothing, a buffer in one piece is assumed to be
+ * preferred and any number of pieces to be accepted.
+ *
+ * Return: 0 or -ENOMEM.
  */
-phys_addr_t baton_buf_cpu_address(struct device *dev, dma_addr_t dma)
+int devm_baton_buf_declare(struct device *dev, const struct baton_buf_needs *needs)
 {
-	return dma_to_phys(dev, dma);
+	struct baton_buf_needs *res;
+
+	res = devres_alloc(baton_needs_release, sizeof(*res), GFP_KERNEL);
+	if (!res)
+		return -ENOMEM;
+
+	*res = *needs;
+	devres_add(dev, res);
+	return 0;
 }
-EXPORT_SYMBOL_GPL(baton_buf_cpu_address);
+EXPORT_SYMBOL_GPL(devm_baton_buf_declare);
+
+/*
+ * Gather the limits of @dev.  Its windows and declaration live as long as it is
+ * bound, which LIF-02 asks of an importer for as long as it is attached.
+ */
+int baton_limits_init(struct baton_limits *limits, struct device *dev)
+{
+	const struct baton_buf_needs *needs;
+
+	if (!dev->dma_mask || !*dev->dma_mask)
+		return -EINVAL;
+
+	needs = devres_find(dev, baton_needs_release, NULL, NULL);
+	*limits = (struct baton_limits) {
+		.windows = dev->dma_range_map,
+		.highest = min_not_zero(*dev->dma_mask, dev->bus_dma_limit),
+		.boundary = dma_get_seg_boundary(dev),
+		.max_segment = max_t(size_t, dma_get_max_seg_size(dev), PAGE_SIZE),
+		.max_segments = needs ? needs->max_segments : 0,
+		.align = needs ? needs->align : 0,
+		.declared = needs,
+	};
+	return 0;
+}
 
 /*
  * Find the window with @phys in it.  Set its bus address and return the number
  * of bytes up to the window's end, 0 if there is no such window.
  */
-static u64 baton_buf_window(struct device *dev, phys_addr_t phys, dma_addr_t *dma)
+static u64 baton_limits_window(const struct baton_limits *limits, phys_addr_t phys,
+			       dma_addr_t *dma)
 {
-	const struct bus_dma_region *region;
+	const struct bus_dma_region *window;
 
-	if (!dev->dma_range_map) {
+	if (!limits->windows) {
 		*dma = phys;
 		return U64_MAX - phys;
 	}
 
-	for (region = dev->dma_range_map; region->size; region++) {
-		u64 offset = phys - region->cpu_start;
+	for (window = limits->windows; window->size; window++) {
+		u64 offset = phys - window->cpu_start;
 
-		if (phys >= region->cpu_start && offset < region->size) {
-			*dma = region->dma_start + offset;
-			return region->size - offset;
+		if (phys >= window->cpu_start && offset < window->size) {
+			*dma = window->dma_start + offset;
+			return window->size - offset;
 		}
 	}
 	return 0;
 }
 
 /*
- * How much of @len bytes from @phys fits into one segment for @dev: a multiple
- * of the page size, 0 if the device cannot reach them.  @why names the limit.
+ * How much of @len bytes from @phys fits into one segment: a multiple of the
+ * page size, 0 if the device cannot reach them.  @dma becomes the bus address,
+ * @why names the limit that ends the segment.
  */
-static size_t baton_buf_segment(struct device *dev, phys_addr_t phys, size_t len,
-				const char **why)
+size_t baton_limits_fit(const struct baton_limits *limits, phys_addr_t phys, size_t len,
+			dma_addr_t *dma, const char **why)
 {
-	u64 boundary = dma_get_seg_boundary(dev);
-	u64 limit = min_not_zero(dma_get_mask(dev), dev->bus_dma_limit);
-	dma_addr_t dma;
-	u64 window;
+	u64 fit;
 
-	window = baton_buf_window(dev, phys, &dma);
-	if (window < PAGE_SIZE) {
-		*why = "its DMA windows (dma-ranges)";
+	*why = "DMA window";
+	fit = baton_limits_window(limits, phys, dma);
+	if (fit < PAGE_SIZE)
 		return 0;
-	}
-	if (dma > limit || limit - dma < PAGE_SIZE - 1) {
-		*why = "its DMA mask";
+
+	if (*dma > limits->highest || limits->highest - *dma < PAGE_SIZE - 1) {
+		*why = "DMA mask";
 		return 0;
 	}
 
-	*why = "one of its DMA segments";
-	len = min_t(u64, len, window);
-	len = min_t(u64, len - 1, limit - dma) + 1;
-	len = min_t(u64, len - 1, boundary & ~dma) + 1;
-	len = min_t(u64, len, max_t(u64, dma_get_max_seg_size(dev), PAGE_SIZE));
+	fit = min_t(u64, fit - 1, limits->highest - *dma) + 1;
+	if (fit < len)
+		len = fit;
+
+	fit = min_t(u64, limits->boundary & ~*dma, len - 1) + 1;
+	if (fit < len) {
+		*why = "segment boundary";
+		len = fit;
+	}
+	if (limits->max_segment < len) {
+		*why = "segment size";
+		len = limits->max_segment;
+	}
 	return len & PAGE_MASK;
 }
 
-/* The number of segments that @buf makes for @dev, or an error code */
-static int baton_buf_count_segments(struct baton_buf *buf, struct device *dev)
-{
-	phys_addr_t phys = page_to_phys(buf->page);
-	phys_addr_t end = phys + buf->size;
-	const char *why;
-	int count;
-
-	if (!dev->dma_mask || !*dev->dma_mask)
-		return -EINVAL;
-
-	for (count = 0; phys < end; count++) {
-		size_t len = baton_buf_segment(dev, phys, end - phys, &why);
-
-		if (!len) {
-			dev_warn_ratelimited(dev, "buffer of %s at %pa is not within %s\n",
-					     dev_name(buf->dev), &phys, why);
-			return -EBUSY;
-		}
-		phys += len;
-	}
-	return count;
-}
-
-/**
- * baton_buf_check_device() - can a device reach a buffer?
- * @buf: the buffer
- * @dev: the device
- *
- * Return: 0, -EINVAL if @dev has no DMA, -EBUSY if some of the buffer is out
- * of its reach. The log then names both devices and the limit.
+/*
+ * The number of segments that @runs make, or -EBUSY if the device cannot use
+ * them, with @why naming the limit.
  */
-int baton_buf_check_device(struct baton_buf *buf, struct device *dev)
+int baton_limits_segments(const struct baton_limits *limits, const struct baton_run *runs,
+			  unsigned int count, const char **why)
 {
-	return min(baton_buf_count_segments(buf, dev), 0);
-}
-EXPORT_SYMBOL_GPL(baton_buf_check_device);
+	unsigned int segments = 0;
+	dma_addr_t dma;
 
-static void baton_buf_fill_table(struct baton_buf *buf, struct device *dev,
-				 struct sg_table *sgt)
-{
-	struct scatterlist *sg;
-	size_t offset = 0;
-	const char *why;
-	int i;
+	for (; count; count--, runs++) {
+		phys_addr_t phys = runs->start;
+		size_t left = runs->len;
 
-	for_each_sgtable_sg(sgt, sg, i) {
-		phys_addr_t phys = page_to_phys(buf->page) + offset;
-		size_t len = baton_buf_segment(dev, phys, buf->size - offset, &why);
+		while (left) {
+			size_t len = baton_limits_fit(limits, phys, left, &dma, why);
 
-		sg_set_page(sg, pfn_to_page(PHYS_PFN(phys)), len, 0);
-		offset += len;
-	}
-}
-
-static bool baton_buf_table_bounced(struct device *dev, struct sg_table *sgt)
-{
-	struct scatterlist *sg;
-	int i;
-
-	for_each_sgtable_dma_sg(sgt, sg, i)
-		if (swiotlb_find_pool(dev, dma_to_phys(dev, sg_dma_address(sg))))
-			return true;
-	return false;
-}
-
-/**
- * baton_buf_map() - map a buffer for a device
- * @buf: the buffer
- * @dev: the device
- * @dir: what the device will do with it
- *
- * The segments obey the windows, mask and segment limits of @dev. There is no
- * cache maintenance beyond making earlier CPU writes visible.
- *
- * Return: a table of its own for each call, to be given to baton_buf_unmap(),
- * or an ERR_PTR() as from baton_buf_check_device().
- */
-struct sg_table *baton_buf_map(struct baton_buf *buf, struct device *dev,
-			       enum dma_data_direction dir)
-{
-	struct sg_table *sgt;
-	int ret;
-
-	if (!valid_dma_direction(dir) || dir == DMA_NONE)
-		return ERR_PTR(-EINVAL);
-
-	ret = baton_buf_count_segments(buf, dev);
-	if (ret < 0)
-		return ERR_PTR(ret);
-
-	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
-	if (!sgt)
-		return ERR_PTR(-ENOMEM);
-
-	ret = sg_alloc_table(sgt, ret, GFP_KERNEL);
-	if (ret)
-		goto err_free;
-
-	baton_buf_fill_table(buf, dev, sgt);
-	ret = dma_map_sgtable(dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
-	if (ret)
-		goto err_free_table;
-
-	if (baton_buf_table_bounced(dev, sgt)) {
-		dev_warn_ratelimited(dev, "refused a bounce buffer (swiotlb=force?)\n");
-		baton_buf_unmap(dev, sgt, dir);
-		return ERR_PTR(-EBUSY);
-	}
-
-	if (atomic_read(&buf->cpu_mappings))
-		baton_buf_sync_for_device(buf, dir);
-	return sgt;
-
-err_free_table:
-	sg_free_table(sgt);
-err_free:
-	kfree(sgt);
-	return ERR_PTR(ret);
-}
-EXPORT_SYMBOL_GPL(baton_buf_map);
-
-/**
- * baton_buf_unmap() - undo baton_buf_map()
- * @dev: the device
- * @sgt: the table, freed
- * @dir: as it was mapped
- */
-void baton_buf_unmap(struct device *dev, struct sg_table *sgt,
-		     enum dma_data_direction dir)
-{
-	dma_unmap_sgtable(dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
-	sg_free_table(sgt);
-	kfree(sgt);
-}
-EXPORT_SYMBOL_GPL(baton_buf_unmap);
-
-/**
- * baton_buf_check_import() - can a device use another exporter's mapping?
- * @dev: the device for which it was mapped
- * @sgt: the table that dma_buf_map_attachment() returned
- *
- * Return: 0, -EINVAL for pieces that are no whole pages, -EBUSY for a piece
- * out of reach or a bounce buffer. The log says which.
- */
-int baton_buf_check_import(struct device *dev, struct sg_table *sgt)
-{
-	struct scatterlist *sg;
-	const char *why;
-	int i;
-
-	if (baton_buf_table_bounced(dev, sgt)) {
-		dev_warn_ratelimited(dev, "imported buffer is out of reach: refused its copy (SWIOTLB)\n");
-		return -EBUSY;
-	}
-
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		dma_addr_t dma = sg_dma_address(sg);
-		phys_addr_t phys = dma_to_phys(dev, dma);
-		size_t len = sg_dma_len(sg);
-
-		if (!PAGE_ALIGNED(dma | len)) {
-			dev_warn_ratelimited(dev, "imported piece %pad+%#zx is not page aligned\n",
-					     &dma, len);
-			return -EINVAL;
-		}
-		if (baton_buf_segment(dev, phys, len, &why) < len) {
-			dev_warn_ratelimited(dev, "imported piece %pad+%#zx is not within %s\n",
-					     &dma, len, why);
-			return -EBUSY;
+			if (!len)
+				return -EBUSY;
+			if (!segments && limits->align && !IS_ALIGNED(dma, limits->align)) {
+				*why = "base alignment";
+				return -EBUSY;
+			}
+			if (limits->max_segments && segments == limits->max_segments) {
+				*why = "number of segments";
+				return -EBUSY;
+			}
+			segments++;
+			phys += len;
+			left -= len;
 		}
 	}
-	return 0;
+	return segments;
 }
-EXPORT_SYMBOL_GPL(baton_buf_check_import);
+
+/*
+ * The CPU addresses that the device can reach at all.  Windows beyond
+ * BATON_MAX_RANGES are left out, which errs on the side of refusing.
+ */
+void baton_limits_reach(const struct baton_limits *limits, struct baton_reach *reach)
+{
+	const struct bus_dma_region *window;
+
+	reach->count = 0;
+	if (!limits->windows) {
+		reach->range[reach->count++] = (struct baton_range) {
+			.end = limits->highest == U64_MAX ? U64_MAX : limits->highest + 1,
+		};
+		return;
+	}
+
+	for (window = limits->windows; window->size; window++) {
+		u64 size = window->size;
+
+		if (window->dma_start > limits->highest)
+			continue;
+		if (reach->count == BATON_MAX_RANGES)
+			break;
+		size = min(size - 1, limits->highest - window->dma_start) + 1;
+		reach->range[reach->count++] = (struct baton_range) {
+			.start = window->cpu_start,
+			.end = window->cpu_start + size,
+		};
+	}
+}
+
+/* Reduce @reach to what @other contains too. */
+void baton_reach_intersect(struct baton_reach *reach, const struct baton_reach *other)
+{
+	struct baton_reach both = { };
+	unsigned int i, j;
+
+	for (i = 0; i < reach->count; i++) {
+		for (j = 0; j < other->count; j++) {
+			u64 start = max(reach->range[i].start, other->range[j].start);
+			u64 end = min(reach->range[i].end, other->range[j].end);
+
+			if (start < end && both.count < BATON_MAX_RANGES)
+				both.range[both.count++] = (struct baton_range) { start, end };
+		}
+	}
+	*reach = both;
+}

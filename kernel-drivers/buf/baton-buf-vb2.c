@@ -2,198 +2,301 @@
 /*
  * Baton buffers: memory operations for videobuf2
  *
- * MMAP planes are buffers of ours, DMABUF planes are anybody's. Both become an
- * sg_table mapped for the queue's device, however scattered.
+ * MMAP planes are buffers of ours, DMABUF planes are anybody's. The queue's
+ * device is a dynamic importer of both: it keeps a mapping for as long as the
+ * buffer does not move.
  */
 
 #include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
 #include <linux/export.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <media/videobuf2-core.h>
 
 #include "baton-buf.h"
+#include "baton-buf-core.h"
 
-/*
- * One plane.
- * @buf: its storage, for MMAP
- * @attach: its attachment, for DMABUF
+/**
+ * struct baton_plane - memory of one plane
+ * @vb: the plane's buffer
+ * @dev: the queue's device
+ * @dir: what it does with the memory
+ * @buf: the memory, for MMAP
+ * @attach: @dev's attachment
+ * @sgt: its mapping, NULL after a move; changed with dma_resv held
  */
-struct baton_buf_plane {
+struct baton_plane {
+	struct vb2_buffer *vb;
 	struct device *dev;
 	enum dma_data_direction dir;
-	struct sg_table *sgt;
 	struct baton_buf *buf;
 	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
 };
 
-static struct baton_buf_plane *baton_buf_plane_new(struct vb2_buffer *vb,
-						   struct device *dev)
+static void baton_plane_unmap(struct baton_plane *plane)
 {
-	struct baton_buf_plane *plane;
+	if (plane->sgt)
+		dma_buf_unmap_attachment(plane->attach, plane->sgt, plane->dir);
+	plane->sgt = NULL;
+}
+
+static void baton_plane_publish(struct baton_plane *plane, struct dma_fence *fence)
+{
+	struct dma_resv *resv = plane->attach->dmabuf->resv;
+
+	if (dma_resv_reserve_fences(resv, 1))
+		dma_fence_wait(fence, false);
+	else
+		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_BOOKKEEP);
+	dma_fence_put(fence);
+}
+
+static void baton_plane_move_notify(struct dma_buf_attachment *attach)
+{
+	struct baton_plane *plane = attach->importer_priv;
+	const struct baton_buf_vb2_ops *ops;
+	struct dma_fence *fence;
+
+	ops = container_of(plane->vb->vb2_queue->mem_ops, struct baton_buf_vb2_ops, mem);
+	fence = ops->stop(plane->vb);
+	if (fence)
+		baton_plane_publish(plane, fence);
+	else
+		baton_plane_unmap(plane);
+}
+
+static const struct dma_buf_attach_ops baton_plane_attach_ops = {
+	.move_notify = baton_plane_move_notify,
+};
+
+static int baton_plane_map(struct baton_plane *plane)
+{
+	struct dma_buf *dmabuf = plane->attach->dmabuf;
+	struct sg_table *sgt;
+	int ret = 0;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	if (plane->sgt)
+		goto out;
+
+	/* A dynamic importer is to wait itself for a move that another exporter made. */
+	if (!plane->buf)
+		dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL, false,
+				      MAX_SCHEDULE_TIMEOUT);
+
+	sgt = dma_buf_map_attachment(plane->attach, plane->dir);
+	if (IS_ERR(sgt)) {
+		ret = PTR_ERR(sgt);
+		goto out;
+	}
+
+	ret = baton_buf_check_table(plane->dev, sgt);
+	if (ret)
+		dma_buf_unmap_attachment(plane->attach, sgt, plane->dir);
+	else
+		plane->sgt = sgt;
+out:
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
+}
+
+/**
+ * baton_buf_vb2_map() - map all planes of a buffer for the queue's device
+ * @vb: a buffer that the engine does not use now
+ *
+ * Call it in buf_prepare, and after &baton_buf_vb2_ops.stop, before the engine
+ * gets the addresses. Does nothing for planes that have not moved.
+ *
+ * Return: 0, or a negative error code, with the reason in the log.
+ */
+int baton_buf_vb2_map(struct vb2_buffer *vb)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < vb->num_planes; i++) {
+		ret = baton_plane_map(vb->planes[i].mem_priv);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(baton_buf_vb2_map);
+
+static struct baton_plane *baton_plane_new(struct vb2_buffer *vb, struct device *dev,
+					   struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+	struct baton_plane *plane;
 
 	plane = kzalloc(sizeof(*plane), GFP_KERNEL);
 	if (!plane)
 		return ERR_PTR(-ENOMEM);
 
+	plane->vb = vb;
 	plane->dev = dev;
 	plane->dir = vb->vb2_queue->dma_dir;
-	return plane;
-}
-
-static void *baton_buf_vb2_alloc(struct vb2_buffer *vb, struct device *dev,
-				 unsigned long size)
-{
-	struct baton_buf_plane *plane = baton_buf_plane_new(vb, dev);
-	int ret;
-
-	if (IS_ERR(plane))
-		return plane;
-
-	plane->buf = baton_buf_alloc(dev, size);
-	if (IS_ERR(plane->buf)) {
-		ret = PTR_ERR(plane->buf);
-		goto err_free;
-	}
-
-	plane->sgt = baton_buf_map(plane->buf, dev, plane->dir);
-	if (IS_ERR(plane->sgt)) {
-		ret = PTR_ERR(plane->sgt);
-		goto err_put;
-	}
-	return plane;
-
-err_put:
-	baton_buf_put(plane->buf);
-err_free:
-	kfree(plane);
-	return ERR_PTR(ret);
-}
-
-static void baton_buf_vb2_put(void *priv)
-{
-	struct baton_buf_plane *plane = priv;
-
-	baton_buf_unmap(plane->dev, plane->sgt, plane->dir);
-	baton_buf_put(plane->buf);
-	kfree(plane);
-}
-
-static struct dma_buf *baton_buf_vb2_get_dmabuf(struct vb2_buffer *vb, void *priv,
-						unsigned long flags)
-{
-	struct baton_buf_plane *plane = priv;
-
-	return baton_buf_export(plane->buf, flags);
-}
-
-static unsigned int baton_buf_vb2_num_users(void *priv)
-{
-	struct baton_buf_plane *plane = priv;
-
-	return plane->buf ? kref_read(&plane->buf->kref) : 1;
-}
-
-static int baton_buf_vb2_mmap(void *priv, struct vm_area_struct *vma)
-{
-	struct baton_buf_plane *plane = priv;
-
-	return baton_buf_mmap(plane->buf, vma);
-}
-
-/* Users of MMAP buffers expect vb2 to keep caches; of DMABUF, their exporter */
-static void baton_buf_vb2_prepare(void *priv)
-{
-	struct baton_buf_plane *plane = priv;
-
-	if (plane->buf && atomic_read(&plane->buf->cpu_mappings))
-		baton_buf_sync_for_device(plane->buf, plane->dir);
-}
-
-static void baton_buf_vb2_finish(void *priv)
-{
-	struct baton_buf_plane *plane = priv;
-
-	if (plane->buf && atomic_read(&plane->buf->cpu_mappings))
-		baton_buf_sync_for_cpu(plane->buf, plane->dir);
-}
-
-static void *baton_buf_vb2_attach(struct vb2_buffer *vb, struct device *dev,
-				  struct dma_buf *dmabuf, unsigned long size)
-{
-	struct baton_buf_plane *plane;
-	struct dma_buf_attachment *attach;
-
-	if (dmabuf->size < size)
-		return ERR_PTR(-EFAULT);
-
-	plane = baton_buf_plane_new(vb, dev);
-	if (IS_ERR(plane))
-		return plane;
-
-	attach = dma_buf_attach(dmabuf, dev);
+	attach = dma_buf_dynamic_attach(dmabuf, dev, &baton_plane_attach_ops, plane);
 	if (IS_ERR(attach)) {
 		kfree(plane);
-		return attach;
+		return ERR_CAST(attach);
 	}
 	plane->attach = attach;
 	return plane;
 }
 
-static void baton_buf_vb2_detach(void *priv)
+static void baton_plane_free(struct baton_plane *plane)
 {
-	struct baton_buf_plane *plane = priv;
+	struct dma_buf *dmabuf = plane->attach->dmabuf;
 
-	dma_buf_detach(plane->attach->dmabuf, plane->attach);
+	dma_resv_lock(dmabuf->resv, NULL);
+	baton_plane_unmap(plane);
+	dma_resv_unlock(dmabuf->resv);
+	dma_buf_detach(dmabuf, plane->attach);
 	kfree(plane);
 }
 
-static int baton_buf_vb2_map(void *priv)
+void *baton_buf_vb2_alloc(struct vb2_buffer *vb, struct device *dev, unsigned long size)
 {
-	struct baton_buf_plane *plane = priv;
-	struct sg_table *sgt;
+	struct baton_plane *plane;
+	struct baton_buf *buf;
+	struct dma_buf *dmabuf;
 	int ret;
 
-	sgt = dma_buf_map_attachment_unlocked(plane->attach, plane->dir);
-	if (IS_ERR(sgt))
-		return PTR_ERR(sgt);
+	buf = baton_buf_create(size, "baton-camera");
+	if (IS_ERR(buf))
+		return buf;
 
-	ret = baton_buf_check_import(plane->dev, sgt);
-	if (ret) {
-		dma_buf_unmap_attachment_unlocked(plane->attach, sgt, plane->dir);
-		return ret;
+	dmabuf = baton_buf_export(buf, O_RDWR);
+	if (IS_ERR(dmabuf)) {
+		ret = PTR_ERR(dmabuf);
+		goto err_put;
 	}
-	plane->sgt = sgt;
-	return 0;
+
+	plane = baton_plane_new(vb, dev, dmabuf);
+	if (IS_ERR(plane)) {
+		ret = PTR_ERR(plane);
+		goto err_put_dmabuf;
+	}
+
+	plane->buf = buf;
+	ret = baton_plane_map(plane);
+	if (ret)
+		goto err_free;
+	return plane;
+
+err_free:
+	baton_plane_free(plane);
+err_put_dmabuf:
+	dma_buf_put(dmabuf);
+err_put:
+	baton_buf_put(buf);
+	return ERR_PTR(ret);
 }
+EXPORT_SYMBOL_GPL(baton_buf_vb2_alloc);
 
-static void baton_buf_vb2_unmap(void *priv)
+void baton_buf_vb2_put(void *priv)
 {
-	struct baton_buf_plane *plane = priv;
+	struct baton_plane *plane = priv;
+	struct dma_buf *dmabuf = plane->attach->dmabuf;
+	struct baton_buf *buf = plane->buf;
 
-	dma_buf_unmap_attachment_unlocked(plane->attach, plane->sgt, plane->dir);
-	plane->sgt = NULL;
+	baton_plane_free(plane);
+	dma_buf_put(dmabuf);
+	baton_buf_put(buf);
 }
+EXPORT_SYMBOL_GPL(baton_buf_vb2_put);
 
-static void *baton_buf_vb2_cookie(struct vb2_buffer *vb, void *priv)
+struct dma_buf *baton_buf_vb2_get_dmabuf(struct vb2_buffer *vb, void *priv, unsigned long flags)
 {
-	struct baton_buf_plane *plane = priv;
+	struct baton_plane *plane = priv;
+
+	return baton_buf_export(plane->buf, flags);
+}
+EXPORT_SYMBOL_GPL(baton_buf_vb2_get_dmabuf);
+
+/* One reference is of the dma_buf to which the queue itself is attached. */
+unsigned int baton_buf_vb2_num_users(void *priv)
+{
+	struct baton_plane *plane = priv;
+
+	return kref_read(&plane->buf->kref) - 1;
+}
+EXPORT_SYMBOL_GPL(baton_buf_vb2_num_users);
+
+int baton_buf_vb2_mmap(void *priv, struct vm_area_struct *vma)
+{
+	struct baton_plane *plane = priv;
+
+	/* videobuf2 has found the plane by the offset, which starts it. */
+	vma->vm_pgoff = 0;
+	return baton_buf_mmap(plane->buf, vma);
+}
+EXPORT_SYMBOL_GPL(baton_buf_vb2_mmap);
+
+/* Users of MMAP buffers expect vb2 to keep caches; of DMABUF, their exporter. */
+void baton_buf_vb2_prepare(void *priv)
+{
+	struct baton_plane *plane = priv;
+
+	if (!plane->buf)
+		return;
+
+	dma_resv_lock(&plane->buf->resv, NULL);
+	baton_buf_flush(plane->buf);
+	dma_resv_unlock(&plane->buf->resv);
+}
+EXPORT_SYMBOL_GPL(baton_buf_vb2_prepare);
+
+/* Comes from the driver's interrupt handler, which keeps a move out meanwhile. */
+void baton_buf_vb2_finish(void *priv)
+{
+	struct baton_plane *plane = priv;
+
+	if (plane->buf && plane->sgt && atomic_read(&plane->buf->cpu_users))
+		dma_sync_sgtable_for_cpu(plane->dev, plane->sgt, plane->dir);
+}
+EXPORT_SYMBOL_GPL(baton_buf_vb2_finish);
+
+void *baton_buf_vb2_attach_dmabuf(struct vb2_buffer *vb, struct device *dev,
+				  struct dma_buf *dmabuf, unsigned long size)
+{
+	if (dmabuf->size < size)
+		return ERR_PTR(-EFAULT);
+
+	return baton_plane_new(vb, dev, dmabuf);
+}
+EXPORT_SYMBOL_GPL(baton_buf_vb2_attach_dmabuf);
+
+void baton_buf_vb2_detach_dmabuf(void *priv)
+{
+	baton_plane_free(priv);
+}
+EXPORT_SYMBOL_GPL(baton_buf_vb2_detach_dmabuf);
+
+int baton_buf_vb2_map_dmabuf(void *priv)
+{
+	return baton_plane_map(priv);
+}
+EXPORT_SYMBOL_GPL(baton_buf_vb2_map_dmabuf);
+
+void baton_buf_vb2_unmap_dmabuf(void *priv)
+{
+	struct baton_plane *plane = priv;
+	struct dma_resv *resv = plane->attach->dmabuf->resv;
+
+	dma_resv_lock(resv, NULL);
+	baton_plane_unmap(plane);
+	dma_resv_unlock(resv);
+}
+EXPORT_SYMBOL_GPL(baton_buf_vb2_unmap_dmabuf);
+
+void *baton_buf_vb2_cookie(struct vb2_buffer *vb, void *priv)
+{
+	struct baton_plane *plane = priv;
 
 	return plane->sgt;
 }
-
-const struct vb2_mem_ops baton_buf_vb2_memops = {
-	.alloc = baton_buf_vb2_alloc,
-	.put = baton_buf_vb2_put,
-	.get_dmabuf = baton_buf_vb2_get_dmabuf,
-	.num_users = baton_buf_vb2_num_users,
-	.mmap = baton_buf_vb2_mmap,
-	.prepare = baton_buf_vb2_prepare,
-	.finish = baton_buf_vb2_finish,
-	.attach_dmabuf = baton_buf_vb2_attach,
-	.detach_dmabuf = baton_buf_vb2_detach,
-	.map_dmabuf = baton_buf_vb2_map,
-	.unmap_dmabuf = baton_buf_vb2_unmap,
-	.cookie = baton_buf_vb2_cookie,
-};
-EXPORT_SYMBOL_GPL(baton_buf_vb2_memops);
+EXPORT_SYMBOL_GPL(baton_buf_vb2_cookie);

@@ -2,71 +2,101 @@
 /*
  * Baton buffers: picture memory that several engines use in turn
  *
- * One &struct baton_buf is one piece of memory, however often it is exported
- * and mapped. Everything that allocates picture memory does it here.
+ * A buffer is one piece of memory, however often it is exported and mapped. It
+ * moves when an engine attaches that cannot use it where it is. Everything
+ * that allocates picture memory does it here.
  */
 #ifndef BATON_BUF_H
 #define BATON_BUF_H
 
 #include <linux/dma-direction.h>
-#include <linux/dma-resv.h>
-#include <linux/kref.h>
 #include <linux/types.h>
+#include <media/videobuf2-core.h>
 
+struct baton_buf;
 struct device;
 struct dma_buf;
-struct page;
+struct dma_fence;
 struct sg_table;
-struct vb2_mem_ops;
 struct vm_area_struct;
 
 /**
- * struct baton_buf - a buffer
- * @kref: held by its creator, each dma_buf and each user mapping
- * @dev: the device for which the storage was allocated
- * @size: bytes, a multiple of PAGE_SIZE
- * @page: first page of the storage, which is physically contiguous
- * @dma: address of the storage for @dev
- * @resv: shared by all dma_bufs over this buffer
- * @cpu_mappings: user and kernel mappings now open. While there are none, no
- *	CPU cache holds a line of the buffer that matters, and passing it from
- *	engine to engine takes no cache maintenance.
+ * struct baton_buf_needs - what the DMA API cannot say of a device
+ * @max_segments: in one buffer; 0: any number
+ * @align: of the first byte's bus address, a power of two; 0: a page will do
  */
-struct baton_buf {
-	struct kref kref;
-	struct device *dev;
-	size_t size;
-	struct page *page;
-	dma_addr_t dma;
-	struct dma_resv resv;
-	atomic_t cpu_mappings;
+struct baton_buf_needs {
+	unsigned int max_segments;
+	size_t align;
 };
 
-int baton_buf_assign_pool(struct device *dev);
+int devm_baton_buf_declare(struct device *dev, const struct baton_buf_needs *needs);
+int baton_buf_add_pool(struct device *dev);
+void baton_buf_remove_pool(struct device *dev);
 
-struct baton_buf *baton_buf_alloc(struct device *dev, size_t size);
+struct baton_buf *baton_buf_create(size_t size, const char *exporter);
+int baton_buf_populate(struct baton_buf *buf);
 void baton_buf_get(struct baton_buf *buf);
 void baton_buf_put(struct baton_buf *buf);
-
-struct sg_table *baton_buf_map(struct baton_buf *buf, struct device *dev,
-			       enum dma_data_direction dir);
-void baton_buf_unmap(struct device *dev, struct sg_table *sgt,
-		     enum dma_data_direction dir);
-
-int baton_buf_mmap(struct baton_buf *buf, struct vm_area_struct *vma);
-void *baton_buf_vmap(struct baton_buf *buf);
-void baton_buf_vunmap(struct baton_buf *buf);
-void baton_buf_sync_for_cpu(struct baton_buf *buf, enum dma_data_direction dir);
-void baton_buf_sync_for_device(struct baton_buf *buf,
-			       enum dma_data_direction dir);
+size_t baton_buf_size(const struct baton_buf *buf);
 
 struct dma_buf *baton_buf_export(struct baton_buf *buf, int flags);
+struct baton_buf *baton_buf_from_dmabuf(struct dma_buf *dmabuf);
+struct dma_resv *baton_buf_resv(struct baton_buf *buf);
 
-int baton_buf_check_device(struct baton_buf *buf, struct device *dev);
-int baton_buf_check_import(struct device *dev, struct sg_table *sgt);
+int baton_buf_mmap(struct baton_buf *buf, struct vm_area_struct *vma);
+void baton_buf_sync_for_cpu(struct baton_buf *buf, enum dma_data_direction dir);
+void baton_buf_sync_for_device(struct baton_buf *buf, enum dma_data_direction dir);
+
+int baton_buf_check_table(struct device *dev, struct sg_table *sgt);
 phys_addr_t baton_buf_cpu_address(struct device *dev, dma_addr_t dma);
 
-/* The cookie of a plane is its &struct sg_table, mapped for the queue's device. */
-extern const struct vb2_mem_ops baton_buf_vb2_memops;
+/**
+ * struct baton_buf_vb2_ops - memory operations of a videobuf2 queue
+ * @mem: BATON_BUF_VB2_MEM_OPS
+ * @stop: The storage of one plane of @vb is about to move; called with its
+ *	dma_resv held, from any context that may sleep. Make the engine forget
+ *	@vb, and return NULL; or, if it is writing to it now, a fence that
+ *	signals in bounded time when it has finished. The driver calls
+ *	baton_buf_vb2_map() before it uses the buffer again.
+ *
+ * The cookie of a plane is its &struct sg_table, mapped for the queue's device;
+ * it is valid between baton_buf_vb2_map() and @stop.
+ */
+struct baton_buf_vb2_ops {
+	struct vb2_mem_ops mem;
+	struct dma_fence *(*stop)(struct vb2_buffer *vb);
+};
+
+int baton_buf_vb2_map(struct vb2_buffer *vb);
+
+void *baton_buf_vb2_alloc(struct vb2_buffer *vb, struct device *dev, unsigned long size);
+void baton_buf_vb2_put(void *priv);
+struct dma_buf *baton_buf_vb2_get_dmabuf(struct vb2_buffer *vb, void *priv, unsigned long flags);
+unsigned int baton_buf_vb2_num_users(void *priv);
+int baton_buf_vb2_mmap(void *priv, struct vm_area_struct *vma);
+void baton_buf_vb2_prepare(void *priv);
+void baton_buf_vb2_finish(void *priv);
+void *baton_buf_vb2_attach_dmabuf(struct vb2_buffer *vb, struct device *dev,
+				  struct dma_buf *dmabuf, unsigned long size);
+void baton_buf_vb2_detach_dmabuf(void *priv);
+int baton_buf_vb2_map_dmabuf(void *priv);
+void baton_buf_vb2_unmap_dmabuf(void *priv);
+void *baton_buf_vb2_cookie(struct vb2_buffer *vb, void *priv);
+
+#define BATON_BUF_VB2_MEM_OPS {				\
+	.alloc = baton_buf_vb2_alloc,			\
+	.put = baton_buf_vb2_put,			\
+	.get_dmabuf = baton_buf_vb2_get_dmabuf,		\
+	.num_users = baton_buf_vb2_num_users,		\
+	.mmap = baton_buf_vb2_mmap,			\
+	.prepare = baton_buf_vb2_prepare,		\
+	.finish = baton_buf_vb2_finish,			\
+	.attach_dmabuf = baton_buf_vb2_attach_dmabuf,	\
+	.detach_dmabuf = baton_buf_vb2_detach_dmabuf,	\
+	.map_dmabuf = baton_buf_vb2_map_dmabuf,		\
+	.unmap_dmabuf = baton_buf_vb2_unmap_dmabuf,	\
+	.cookie = baton_buf_vb2_cookie,			\
+}
 
 #endif

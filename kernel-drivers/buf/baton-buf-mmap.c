@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Baton buffers: mappings into processes
+ *
+ * A buffer can be mapped through a V4L2 node, a DRM node and several dma-bufs,
+ * each with an address space of its own. Every VMA is handed over to the
+ * buffer's own file, so that one unmap_mapping_range() before a move reaches
+ * them all; they come back by faulting in the new pages.
+ */
+
+#include <linux/anon_inodes.h>
+#include <linux/export.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+
+#include "baton-buf.h"
+#include "baton-buf-core.h"
+#include "baton-buf-storage.h"
+
+/* Faulted in at once: a picture is touched from end to end. */
+#define BATON_FAULT_PAGES 64
+
+static const struct file_operations baton_buf_fops = {
+	.owner = THIS_MODULE,
+	.llseek = noop_llseek,
+};
+
+int baton_buf_file_init(struct baton_buf *buf)
+{
+	struct file *file;
+
+	file = anon_inode_create_getfile("[baton-buf]", &baton_buf_fops, NULL, O_RDWR, NULL);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	i_size_write(file_inode(file), buf->size);
+	buf->file = file;
+	return 0;
+}
+
+/* Take the pages away from all processes; they fault on the next access. */
+void baton_buf_zap(struct baton_buf *buf)
+{
+	unmap_mapping_range(buf->file->f_mapping, 0, buf->size, 1);
+}
+
+static vm_fault_t baton_buf_insert(struct baton_buf *buf, struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long address = vmf->address & PAGE_MASK;
+	pgoff_t pgoff = vmf->pgoff;
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+	unsigned int i;
+
+	for (i = 0; i < BATON_FAULT_PAGES; i++) {
+		if (address >= vma->vm_end || pgoff >= buf->size >> PAGE_SHIFT)
+			break;
+
+		ret = vmf_insert_pfn(vma, address, page_to_pfn(buf->storage->pages[pgoff]));
+		if (ret != VM_FAULT_NOPAGE)
+			return i ? VM_FAULT_NOPAGE : ret;
+
+		address += PAGE_SIZE;
+		pgoff++;
+	}
+	return ret;
+}
+
+static vm_fault_t baton_buf_fault(struct vm_fault *vmf)
+{
+	struct baton_buf *buf = vmf->vma->vm_private_data;
+	vm_fault_t ret;
+
+	if (vmf->pgoff >= buf->size >> PAGE_SHIFT)
+		return VM_FAULT_SIGBUS;
+
+	/* A move holds the lock while it copies: lock order is mmap_lock, dma_resv. */
+	if (dma_resv_lock_interruptible(&buf->resv, NULL))
+		return VM_FAULT_NOPAGE;
+
+	if (baton_buf_populate_locked(buf)) {
+		ret = VM_FAULT_OOM;
+	} else {
+		buf->cpu_touched = true;
+		ret = baton_buf_insert(buf, vmf);
+	}
+	dma_resv_unlock(&buf->resv);
+	return ret;
+}
+
+static void baton_buf_vm_open(struct vm_area_struct *vma)
+{
+	struct baton_buf *buf = vma->vm_private_data;
+
+	baton_buf_get(buf);
+	atomic_inc(&buf->cpu_users);
+}
+
+static void baton_buf_vm_close(struct vm_area_struct *vma)
+{
+	struct baton_buf *buf = vma->vm_private_data;
+
+	atomic_dec(&buf->cpu_users);
+	baton_buf_put(buf);
+}
+
+static const struct vm_operations_struct baton_buf_vm_ops = {
+	.open = baton_buf_vm_open,
+	.close = baton_buf_vm_close,
+	.fault = baton_buf_fault,
+};
+
+/**
+ * baton_buf_mmap() - map a buffer into a process
+ * @buf: the buffer
+ * @vma: where; vm_pgoff counts pages from the start of the buffer
+ *
+ * Pages appear when they are touched. They cannot be pinned (VM_PFNMAP).
+ *
+ * Return: 0, -EINVAL for a private mapping or one beyond the end.
+ */
+int baton_buf_mmap(struct baton_buf *buf, struct vm_area_struct *vma)
+{
+	pgoff_t pages = buf->size >> PAGE_SHIFT;
+
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (vma->vm_pgoff > pages || vma_pages(vma) > pages - vma->vm_pgoff)
+		return -EINVAL;
+
+	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vma_set_file(vma, buf->file);
+	vma->vm_private_data = buf;
+	vma->vm_ops = &baton_buf_vm_ops;
+	baton_buf_vm_open(vma);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(baton_buf_mmap);
