@@ -188,8 +188,6 @@ int baton_buf_admit(struct baton_buf *buf, struct baton_user *user)
 	int ret;
 
 	for (;;) {
-		long left;
-
 		ret = dma_resv_lock_interruptible(&buf->resv, NULL);
 		if (ret)
 			break;

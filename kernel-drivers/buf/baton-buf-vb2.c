@@ -22,6 +22,7 @@
  * @vb: the plane's buffer
  * @dev: the queue's device
  * @dir: what it does with the memory
+ * @index: the plane's number in @vb, once it has been mapped
  * @buf: the memory, for MMAP
  * @attach: @dev's attachment
  * @sgt: its mapping, NULL after a move; changed with dma_resv held
@@ -30,10 +31,16 @@ struct baton_plane {
 	struct vb2_buffer *vb;
 	struct device *dev;
 	enum dma_data_direction dir;
+	unsigned int index;
 	struct baton_buf *buf;
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
 };
+
+static const struct baton_buf_vb2_ops *baton_plane_ops(struct baton_plane *plane)
+{
+	return container_of(plane->vb->vb2_queue->mem_ops, struct baton_buf_vb2_ops, mem);
+}
 
 static void baton_plane_unmap(struct baton_plane *plane)
 {
@@ -56,11 +63,12 @@ static void baton_plane_publish(struct baton_plane *plane, struct dma_fence *fen
 static void baton_plane_move_notify(struct dma_buf_attachment *attach)
 {
 	struct baton_plane *plane = attach->importer_priv;
-	const struct baton_buf_vb2_ops *ops;
 	struct dma_fence *fence;
 
-	ops = container_of(plane->vb->vb2_queue->mem_ops, struct baton_buf_vb2_ops, mem);
-	fence = ops->stop(plane->vb);
+	if (!plane->sgt)
+		return;
+
+	fence = baton_plane_ops(plane)->stop(plane->vb, plane->index);
 	if (fence)
 		baton_plane_publish(plane, fence);
 	else
@@ -71,34 +79,30 @@ static const struct dma_buf_attach_ops baton_plane_attach_ops = {
 	.move_notify = baton_plane_move_notify,
 };
 
-static int baton_plane_map(struct baton_plane *plane)
+static int baton_plane_map_locked(struct baton_plane *plane)
 {
-	struct dma_buf *dmabuf = plane->attach->dmabuf;
 	struct sg_table *sgt;
-	int ret = 0;
+	int ret;
 
-	dma_resv_lock(dmabuf->resv, NULL);
 	if (plane->sgt)
-		goto out;
+		return 0;
 
 	/* A dynamic importer is to wait itself for a move that another exporter made. */
 	if (!plane->buf)
-		dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL, false,
+		dma_resv_wait_timeout(plane->attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL, false,
 				      MAX_SCHEDULE_TIMEOUT);
 
 	sgt = dma_buf_map_attachment(plane->attach, plane->dir);
-	if (IS_ERR(sgt)) {
-		ret = PTR_ERR(sgt);
-		goto out;
-	}
+	if (IS_ERR(sgt))
+		return PTR_ERR(sgt);
 
 	ret = baton_buf_check_table(plane->dev, sgt);
+	if (!ret)
+		ret = baton_plane_ops(plane)->map(plane->vb, plane->index, sgt);
 	if (ret)
 		dma_buf_unmap_attachment(plane->attach, sgt, plane->dir);
 	else
 		plane->sgt = sgt;
-out:
-	dma_resv_unlock(dmabuf->resv);
 	return ret;
 }
 
@@ -107,7 +111,7 @@ out:
  * @vb: a buffer that the engine does not use now
  *
  * Call it in buf_prepare, and after &baton_buf_vb2_ops.stop, before the engine
- * gets the addresses. Does nothing for planes that have not moved.
+ * uses the buffer again. Does nothing for planes that have not moved.
  *
  * Return: 0, or a negative error code, with the reason in the log.
  */
@@ -117,7 +121,13 @@ int baton_buf_vb2_map(struct vb2_buffer *vb)
 	int ret;
 
 	for (i = 0; i < vb->num_planes; i++) {
-		ret = baton_plane_map(vb->planes[i].mem_priv);
+		struct baton_plane *plane = vb->planes[i].mem_priv;
+		struct dma_resv *resv = plane->attach->dmabuf->resv;
+
+		dma_resv_lock(resv, NULL);
+		plane->index = i;
+		ret = baton_plane_map_locked(plane);
+		dma_resv_unlock(resv);
 		if (ret)
 			return ret;
 	}
@@ -182,7 +192,7 @@ void *baton_buf_vb2_alloc(struct vb2_buffer *vb, struct device *dev, unsigned lo
 	}
 
 	plane->buf = buf;
-	ret = baton_plane_map(plane);
+	ret = baton_buf_populate(buf);
 	if (ret)
 		goto err_free;
 	return plane;
@@ -222,7 +232,7 @@ unsigned int baton_buf_vb2_num_users(void *priv)
 {
 	struct baton_plane *plane = priv;
 
-	return kref_read(&plane->buf->kref) - 1;
+	return plane->buf ? kref_read(&plane->buf->kref) - 1 : 1;
 }
 EXPORT_SYMBOL_GPL(baton_buf_vb2_num_users);
 
@@ -276,9 +286,10 @@ void baton_buf_vb2_detach_dmabuf(void *priv)
 }
 EXPORT_SYMBOL_GPL(baton_buf_vb2_detach_dmabuf);
 
+/* baton_buf_vb2_map() does it, which knows all planes. */
 int baton_buf_vb2_map_dmabuf(void *priv)
 {
-	return baton_plane_map(priv);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(baton_buf_vb2_map_dmabuf);
 
@@ -292,11 +303,3 @@ void baton_buf_vb2_unmap_dmabuf(void *priv)
 	dma_resv_unlock(resv);
 }
 EXPORT_SYMBOL_GPL(baton_buf_vb2_unmap_dmabuf);
-
-void *baton_buf_vb2_cookie(struct vb2_buffer *vb, void *priv)
-{
-	struct baton_plane *plane = priv;
-
-	return plane->sgt;
-}
-EXPORT_SYMBOL_GPL(baton_buf_vb2_cookie);

@@ -357,18 +357,15 @@ static int baton_camera_queue_setup(struct vb2_queue *queue, unsigned int *num_b
 	return 0;
 }
 
-static int baton_camera_buf_init(struct vb2_buffer *vb)
-{
-	struct baton_camera *cam = vb2_get_drv_priv(vb->vb2_queue);
-
-	return baton_camera_segments_init(cam, to_baton_camera_buffer(vb));
-}
-
 static void baton_camera_buf_cleanup(struct vb2_buffer *vb)
 {
 	struct baton_camera *cam = vb2_get_drv_priv(vb->vb2_queue);
+	struct baton_camera_buffer *buf = to_baton_camera_buffer(vb);
+	unsigned int i;
 
-	baton_camera_segments_free(cam, to_baton_camera_buffer(vb));
+	for (i = 0; i < BATON_CAMERA_HW_PLANES; i++)
+		baton_camera_segments_free(cam, &buf->lists[i]);
+	buf->mapped = 0;
 }
 
 static int baton_camera_buf_prepare(struct vb2_buffer *vb)
@@ -383,7 +380,7 @@ static int baton_camera_buf_prepare(struct vb2_buffer *vb)
 			return -EINVAL;
 		vb2_set_plane_payload(vb, i, size);
 	}
-	return 0;
+	return baton_buf_vb2_map(vb);
 }
 
 static void baton_camera_buf_queue(struct vb2_buffer *vb)
@@ -429,7 +426,6 @@ static void baton_camera_stop_streaming(struct vb2_queue *queue)
 
 static const struct vb2_ops baton_camera_queue_ops = {
 	.queue_setup = baton_camera_queue_setup,
-	.buf_init = baton_camera_buf_init,
 	.buf_cleanup = baton_camera_buf_cleanup,
 	.buf_prepare = baton_camera_buf_prepare,
 	.buf_queue = baton_camera_buf_queue,
@@ -449,7 +445,7 @@ static int baton_camera_queue_init(struct baton_camera *cam)
 	queue->lock = &cam->lock;
 	queue->drv_priv = cam;
 	queue->ops = &baton_camera_queue_ops;
-	queue->mem_ops = &baton_buf_vb2_memops;
+	queue->mem_ops = &baton_camera_memory.mem;
 	queue->buf_struct_size = sizeof(struct baton_camera_buffer);
 	queue->timestamp_flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC |
 				 V4L2_BUF_FLAG_TSTAMP_SRC_SOE;

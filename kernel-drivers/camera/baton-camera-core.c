@@ -45,9 +45,10 @@ static int baton_camera_map_hardware(struct baton_camera *cam, struct platform_d
 	/* A segment's length is 32 bits wide, in whole pages. */
 	dma_set_max_seg_size(cam->dev, ALIGN_DOWN(U32_MAX, BATON_CAMERA_SEG_ALIGN));
 
-	ret = baton_buf_assign_pool(cam->dev);
+	/* The engine follows a list of any number of pieces. */
+	ret = devm_baton_buf_declare(cam->dev, &(struct baton_buf_needs){ });
 	if (ret)
-		return dev_err_probe(cam->dev, ret, "memory-region\n");
+		return ret;
 
 	return baton_camera_ring_init(cam);
 }
@@ -56,6 +57,7 @@ static void baton_camera_free(struct baton_camera *cam)
 {
 	baton_camera_sensor_cleanup(cam);
 	media_device_cleanup(&cam->mdev);
+	baton_camera_move_cleanup(cam);
 	mutex_destroy(&cam->lock);
 	kfree(cam);
 }

@@ -63,6 +63,7 @@ int baton_camera_ring_init(struct baton_camera *cam)
 	INIT_LIST_HEAD(&cam->queued);
 	spin_lock_init(&cam->ring_lock);
 	cam->irq_enable = BATON_CAMERA_IRQS;
+	baton_camera_move_init(cam);
 	cam->ring = dmam_alloc_coherent(cam->dev,
 					BATON_CAMERA_RING_ENTRIES * sizeof(*cam->ring),
 					&cam->ring_dma, GFP_KERNEL);
@@ -80,18 +81,40 @@ static u32 baton_camera_ended_frames(struct baton_camera *cam)
 
 static void baton_camera_fill_desc(struct baton_camera *cam, struct baton_camera_buffer *buf)
 {
-	struct baton_camera_desc *desc = &cam->ring[cam->tail];
-	dma_addr_t list = buf->segments_dma;
+	struct baton_camera_desc *desc = &cam->ring[buf->index];
 	unsigned int plane;
 
 	memset(desc, 0, sizeof(*desc));
 	desc->cookie = cpu_to_le32(buf->vb.vb2_buf.index);
 	for (plane = 0; plane < cam->info->hw_planes; plane++) {
-		desc->list[plane] = cpu_to_le64(list);
-		desc->count[plane] = cpu_to_le16(buf->count[plane]);
-		list += buf->count[plane] * BATON_CAMERA_SEG_SIZE;
+		desc->list[plane] = cpu_to_le64(buf->lists[plane].dma);
+		desc->count[plane] = cpu_to_le16(buf->lists[plane].count);
 	}
+}
+
+static void baton_camera_append_desc(struct baton_camera *cam, struct baton_camera_buffer *buf)
+{
+	buf->index = cam->tail;
+	buf->withdrawn = false;
+	baton_camera_fill_desc(cam, buf);
 	cam->tail = baton_camera_ring_next(cam->tail);
+}
+
+/**
+ * baton_camera_ring_add() - put a buffer at the end of the ring
+ * @cam: the camera
+ * @buf: the buffer, mapped, on no list
+ *
+ * Call with ring_lock held.
+ */
+void baton_camera_ring_add(struct baton_camera *cam, struct baton_camera_buffer *buf)
+{
+	buf->state = BATON_CAMERA_QUEUED;
+	list_add_tail(&buf->list, &cam->queued);
+	if (cam->running) {
+		baton_camera_append_desc(cam, buf);
+		baton_camera_write(cam, A_CAM_TAIL, cam->tail);
+	}
 }
 
 /**
@@ -106,12 +129,44 @@ void baton_camera_ring_queue(struct baton_camera *cam, struct baton_camera_buffe
 	unsigned long flags;
 
 	spin_lock_irqsave(&cam->ring_lock, flags);
-	list_add_tail(&buf->list, &cam->queued);
-	if (cam->running) {
-		baton_camera_fill_desc(cam, buf);
-		baton_camera_write(cam, A_CAM_TAIL, cam->tail);
-	}
+	buf->failed = false;
+	if (baton_camera_is_mapped(buf))
+		baton_camera_ring_add(cam, buf);
+	else
+		baton_camera_park(cam, buf);
 	spin_unlock_irqrestore(&cam->ring_lock, flags);
+}
+
+/**
+ * baton_camera_ring_recall() - take a buffer back from the running engine
+ * @cam: the camera
+ * @buf: a buffer in the ring
+ *
+ * Call with ring_lock held.
+ *
+ * Return: BATON_CAMERA_RECALL_*; only if it is WITHDRAWN the engine will not
+ * touch the buffer.
+ */
+u32 baton_camera_ring_recall(struct baton_camera *cam, struct baton_camera_buffer *buf)
+{
+	baton_camera_write(cam, A_CAM_RECALL, buf->index);
+	return FIELD_EX32(baton_camera_read(cam, A_CAM_RECALL_RESULT), CAM_RECALL_RESULT, RESULT);
+}
+
+/**
+ * baton_camera_ring_restore() - give a recalled buffer back, in its old place
+ * @cam: the camera
+ * @buf: the buffer, mapped
+ *
+ * Call with ring_lock held.
+ *
+ * Return: BATON_CAMERA_RECALL_RESTORED, or another value if its turn is over.
+ */
+u32 baton_camera_ring_restore(struct baton_camera *cam, struct baton_camera_buffer *buf)
+{
+	baton_camera_fill_desc(cam, buf);
+	baton_camera_write(cam, A_CAM_RESTORE, buf->index);
+	return FIELD_EX32(baton_camera_read(cam, A_CAM_RECALL_RESULT), CAM_RECALL_RESULT, RESULT);
 }
 
 static void baton_camera_set_up(struct baton_camera *cam, u32 interval)
@@ -139,12 +194,18 @@ static void baton_camera_set_up(struct baton_camera *cam, u32 interval)
 
 static void baton_camera_rewind(struct baton_camera *cam)
 {
-	struct baton_camera_buffer *buf;
+	struct baton_camera_buffer *buf, *next;
 
 	cam->head = 0;
 	cam->tail = 0;
-	list_for_each_entry(buf, &cam->queued, list)
-		baton_camera_fill_desc(cam, buf);
+	list_for_each_entry_safe(buf, next, &cam->queued, list) {
+		if (baton_camera_is_mapped(buf)) {
+			baton_camera_append_desc(cam, buf);
+		} else {
+			list_del(&buf->list);
+			baton_camera_park(cam, buf);
+		}
+	}
 	baton_camera_write(cam, A_CAM_TAIL, cam->tail);
 
 	cam->first_sequence = cam->next_sequence;
@@ -196,12 +257,15 @@ static void baton_camera_log(struct baton_camera *cam, struct baton_camera_buffe
 			     u64 hash)
 {
 	struct baton_camera_log_entry *entry;
+	unsigned int plane;
 
 	entry = &cam->log[cam->log_count++ % BATON_CAMERA_LOG_ENTRIES];
 	entry->timestamp = buf->vb.vb2_buf.timestamp;
 	entry->hash = hash;
-	memcpy(entry->address, buf->address, sizeof(entry->address));
-	memcpy(entry->pieces, buf->count, sizeof(entry->pieces));
+	for (plane = 0; plane < BATON_CAMERA_HW_PLANES; plane++) {
+		entry->address[plane] = buf->lists[plane].address;
+		entry->pieces[plane] = buf->lists[plane].count;
+	}
 	entry->sequence = buf->vb.sequence;
 	entry->status = buf->status;
 	entry->buffer = buf->vb.vb2_buf.index;
@@ -238,6 +302,18 @@ static u64 baton_camera_clock_offset(struct baton_camera *cam)
 	return before - engine;
 }
 
+/*
+ * Give a buffer to vb2.  This stays under ring_lock, so that it does not move
+ * while vb2 syncs the caches.
+ */
+static void baton_camera_buffer_done(struct baton_camera_buffer *buf, enum vb2_buffer_state state)
+{
+	list_del(&buf->list);
+	buf->state = BATON_CAMERA_IDLE;
+	vb2_buffer_done(&buf->vb.vb2_buf, state);
+	baton_camera_signal(buf, 0);
+}
+
 static void baton_camera_end_frame(struct baton_camera *cam, struct baton_camera_buffer *buf,
 				   const struct baton_camera_desc *desc, u64 clock_offset)
 {
@@ -250,26 +326,30 @@ static void baton_camera_end_frame(struct baton_camera *cam, struct baton_camera
 
 	if (buf->status != BATON_CAMERA_DESC_DONE)
 		baton_camera_warn(cam, buf, le64_to_cpu(desc->err_addr));
+	baton_camera_buffer_done(buf, buf->status == BATON_CAMERA_DESC_DONE ?
+				 VB2_BUF_STATE_DONE : VB2_BUF_STATE_ERROR);
 }
 
-static void baton_camera_buffers_done(struct list_head *done)
+/* The engine has passed over the entry of a buffer that moved */
+static void baton_camera_passed_over(struct baton_camera *cam, struct baton_camera_buffer *buf)
 {
-	struct baton_camera_buffer *buf, *next;
-
-	list_for_each_entry_safe(buf, next, done, list) {
+	if (buf->failed) {
+		baton_camera_buffer_done(buf, VB2_BUF_STATE_ERROR);
+	} else {
 		list_del(&buf->list);
-		vb2_buffer_done(&buf->vb.vb2_buf, buf->status == BATON_CAMERA_DESC_DONE ?
-				VB2_BUF_STATE_DONE : VB2_BUF_STATE_ERROR);
+		baton_camera_park(cam, buf);
 	}
 }
 
-/* Return the buffers of all descriptors that the engine has ended */
-static void baton_camera_reap(struct baton_camera *cam)
+/**
+ * baton_camera_ring_reap() - return the buffers whose descriptors have ended
+ * @cam: the camera
+ */
+void baton_camera_ring_reap(struct baton_camera *cam)
 {
 	struct baton_camera_buffer *buf;
 	unsigned long flags;
 	unsigned int head;
-	LIST_HEAD(done);
 	u64 offset;
 
 	spin_lock_irqsave(&cam->ring_lock, flags);
@@ -279,13 +359,13 @@ static void baton_camera_reap(struct baton_camera *cam)
 
 	while (cam->head != head && !list_empty(&cam->queued)) {
 		buf = list_first_entry(&cam->queued, struct baton_camera_buffer, list);
-		baton_camera_end_frame(cam, buf, &cam->ring[cam->head], offset);
-		list_move_tail(&buf->list, &done);
+		if (buf->withdrawn)
+			baton_camera_passed_over(cam, buf);
+		else
+			baton_camera_end_frame(cam, buf, &cam->ring[cam->head], offset);
 		cam->head = baton_camera_ring_next(cam->head);
 	}
 	spin_unlock_irqrestore(&cam->ring_lock, flags);
-
-	baton_camera_buffers_done(&done);
 }
 
 /**
@@ -297,14 +377,23 @@ static void baton_camera_reap(struct baton_camera *cam)
  */
 void baton_camera_ring_stop(struct baton_camera *cam)
 {
+	struct baton_camera_buffer *buf;
+
 	spin_lock_irq(&cam->ring_lock);
 	cam->running = false;
 	cam->ctrl &= ~R_CAM_CTRL_ENABLE_MASK;
 	baton_camera_write(cam, A_CAM_CTRL, cam->ctrl);
 	spin_unlock_irq(&cam->ring_lock);
 
-	baton_camera_reap(cam);
+	baton_camera_ring_reap(cam);
 	synchronize_irq(cam->irq);
+
+	spin_lock_irq(&cam->ring_lock);
+	list_for_each_entry(buf, &cam->queued, list) {
+		buf->withdrawn = false;
+		baton_camera_signal(buf, 0);
+	}
+	spin_unlock_irq(&cam->ring_lock);
 }
 
 /**
@@ -315,16 +404,13 @@ void baton_camera_ring_stop(struct baton_camera *cam)
 void baton_camera_ring_return(struct baton_camera *cam, enum vb2_buffer_state state)
 {
 	struct baton_camera_buffer *buf, *next;
-	LIST_HEAD(queued);
 
+	cancel_work_sync(&cam->move_work);
 	spin_lock_irq(&cam->ring_lock);
-	list_splice_init(&cam->queued, &queued);
+	list_splice_tail_init(&cam->parked, &cam->queued);
+	list_for_each_entry_safe(buf, next, &cam->queued, list)
+		baton_camera_buffer_done(buf, state);
 	spin_unlock_irq(&cam->ring_lock);
-
-	list_for_each_entry_safe(buf, next, &queued, list) {
-		list_del(&buf->list);
-		vb2_buffer_done(&buf->vb.vb2_buf, state);
-	}
 }
 
 /**
@@ -412,7 +498,7 @@ irqreturn_t baton_camera_irq(int irq, void *data)
 	if (status & R_CAM_IRQ_STATUS_FRAME_START_MASK)
 		baton_camera_frame_started(cam);
 	if (status & R_CAM_IRQ_STATUS_FRAME_DONE_MASK)
-		baton_camera_reap(cam);
+		baton_camera_ring_reap(cam);
 	if (status & R_CAM_IRQ_STATUS_SOURCE_MASK)
 		baton_camera_source_changed(cam);
 	if (status & (R_CAM_IRQ_STATUS_BUS_ERROR_MASK | R_CAM_IRQ_STATUS_DESC_ERROR_MASK))

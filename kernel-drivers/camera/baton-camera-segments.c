@@ -3,7 +3,7 @@
  * Baton camera: segment lists
  *
  * Where the planes of a buffer lie, in the form in which the engine reads it.
- * Written once when the buffer gets its memory, used for every frame.
+ * Written when the buffer gets its memory or has moved, used for every frame.
  */
 
 #include <linux/dma-mapping.h>
@@ -14,19 +14,6 @@
 
 static_assert(sizeof(struct baton_camera_segment) == BATON_CAMERA_SEG_SIZE);
 static_assert(offsetof(struct baton_camera_segment, length) == BATON_CAMERA_SEG_LENGTH);
-
-/* The memory plane with hardware plane @plane in it, and its offset there */
-static struct sg_table *baton_camera_plane_memory(struct baton_camera *cam,
-						  struct vb2_buffer *vb,
-						  unsigned int plane, size_t *offset)
-{
-	*offset = 0;
-	if (plane && cam->info->mem_planes == 1) {
-		*offset = cam->format.plane_fmt[0].bytesperline * cam->format.height;
-		plane = 0;
-	}
-	return vb2_plane_cookie(vb, plane);
-}
 
 /* List the memory of @sgt from @offset on; return the number of segments */
 static unsigned int baton_camera_list_segments(struct baton_camera_segment *list,
@@ -65,53 +52,42 @@ static unsigned int baton_camera_list_segments(struct baton_camera_segment *list
 }
 
 /**
- * baton_camera_segments_init() - write the segment lists of a buffer
+ * baton_camera_segments_fill() - write the segment list of a plane
  * @cam: the camera
- * @buf: the buffer, whose planes have their memory
+ * @list: the list, which the engine does not know now
+ * @sgt: the memory, mapped for the camera
+ * @offset: of the plane in @sgt, bytes
  *
- * Return: 0, -ENOMEM, or -EINVAL if the memory is in too many pieces.
+ * Return: 0, -ENOMEM, or -EINVAL if the memory is in too many pieces; then
+ * @list is as it was.
  */
-int baton_camera_segments_init(struct baton_camera *cam, struct baton_camera_buffer *buf)
+int baton_camera_segments_fill(struct baton_camera *cam, struct baton_camera_list *list,
+			       struct sg_table *sgt, size_t offset)
 {
-	struct vb2_buffer *vb = &buf->vb.vb2_buf;
-	unsigned int entries = 0;
-	unsigned int used = 0;
-	struct sg_table *sgt;
-	unsigned int plane;
-	size_t offset;
+	struct baton_camera_list new = { .size = sgt->nents * sizeof(*new.segments) };
 
-	for (plane = 0; plane < cam->info->hw_planes; plane++) {
-		sgt = baton_camera_plane_memory(cam, vb, plane, &offset);
-		if (sgt->nents > U16_MAX)
-			return -EINVAL;
-		entries += sgt->nents;
-	}
+	if (sgt->nents > U16_MAX)
+		return -EINVAL;
 
-	buf->segments_size = entries * sizeof(*buf->segments);
-	buf->segments = dma_alloc_coherent(cam->dev, buf->segments_size,
-					   &buf->segments_dma, GFP_KERNEL);
-	if (!buf->segments)
+	new.segments = dma_alloc_coherent(cam->dev, new.size, &new.dma, GFP_KERNEL);
+	if (!new.segments)
 		return -ENOMEM;
 
-	for (plane = 0; plane < cam->info->hw_planes; plane++) {
-		struct baton_camera_segment *list = buf->segments + used;
-
-		sgt = baton_camera_plane_memory(cam, vb, plane, &offset);
-		buf->count[plane] = baton_camera_list_segments(list, sgt, offset);
-		buf->address[plane] = baton_buf_cpu_address(cam->dev,
-							    le64_to_cpu(list->address));
-		used += buf->count[plane];
-	}
+	new.count = baton_camera_list_segments(new.segments, sgt, offset);
+	new.address = baton_buf_cpu_address(cam->dev, le64_to_cpu(new.segments->address));
+	baton_camera_segments_free(cam, list);
+	*list = new;
 	return 0;
 }
 
 /**
- * baton_camera_segments_free() - free the segment lists of a buffer
+ * baton_camera_segments_free() - free the segment list of a plane
  * @cam: the camera
- * @buf: the buffer, which the engine does not own
+ * @list: the list, empty or not known to the engine
  */
-void baton_camera_segments_free(struct baton_camera *cam, struct baton_camera_buffer *buf)
+void baton_camera_segments_free(struct baton_camera *cam, struct baton_camera_list *list)
 {
-	dma_free_coherent(cam->dev, buf->segments_size, buf->segments, buf->segments_dma);
-	buf->segments = NULL;
+	if (list->segments)
+		dma_free_coherent(cam->dev, list->size, list->segments, list->dma);
+	*list = (struct baton_camera_list) { };
 }

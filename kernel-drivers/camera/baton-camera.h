@@ -5,11 +5,14 @@
 #ifndef BATON_CAMERA_H
 #define BATON_CAMERA_H
 
+#include <linux/dma-fence.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
+#include <linux/workqueue.h>
 #include <media/media-device.h>
 #include <media/v4l2-ctrls.h>
 #include <media/v4l2-dev.h>
@@ -64,25 +67,54 @@ struct baton_camera_format {
 };
 
 /**
+ * struct baton_camera_list - where a plane lies, in the form the engine reads
+ * @segments: coherent memory
+ * @dma: its bus address
+ * @size: its size in bytes
+ * @count: number of segments
+ * @address: CPU address of the plane's first byte
+ */
+struct baton_camera_list {
+	struct baton_camera_segment *segments;
+	dma_addr_t dma;
+	size_t size;
+	u16 count;
+	phys_addr_t address;
+};
+
+/* Where a buffer is between buf_queue and vb2_buffer_done() */
+enum baton_camera_state {
+	BATON_CAMERA_IDLE,	/* with vb2 */
+	BATON_CAMERA_QUEUED,	/* in the ring, or waiting for the engine to start */
+	BATON_CAMERA_PARKED,	/* has moved and waits for its new addresses */
+};
+
+/**
  * struct baton_camera_buffer - a V4L2 buffer and its segment lists
  * @vb: the buffer
- * @list: in the list of buffers that the engine owns
- * @segments: lists of all planes, one after the other, coherent memory
- * @segments_dma: their bus address
- * @segments_size: their size in bytes
- * @count: number of segments of each plane
- * @address: CPU address of the first byte of each plane
+ * @lists: of all planes; written while the engine does not know the buffer
  * @status: BATON_CAMERA_DESC_* of the last frame in it
+ * @list: in &baton_camera.queued or &baton_camera.parked, by @state
+ * @state: where it is
+ * @mapped: memory planes whose @lists are valid
+ * @index: of its descriptor, while queued with the engine running
+ * @withdrawn: recalled from the ring, where its entry still is
+ * @failed: it could not be mapped after a move
+ * @fence: signals when the frame in flight has ended, if a move asked for it
  */
 struct baton_camera_buffer {
 	struct vb2_v4l2_buffer vb;
-	struct list_head list;
-	struct baton_camera_segment *segments;
-	dma_addr_t segments_dma;
-	size_t segments_size;
-	u16 count[BATON_CAMERA_HW_PLANES];
-	phys_addr_t address[BATON_CAMERA_HW_PLANES];
+	struct baton_camera_list lists[BATON_CAMERA_HW_PLANES];
 	u32 status;
+
+	/* under ring_lock */
+	struct list_head list;
+	enum baton_camera_state state;
+	unsigned long mapped;
+	unsigned int index;
+	bool withdrawn;
+	bool failed;
+	struct dma_fence *fence;
 };
 
 /**
@@ -134,7 +166,12 @@ struct baton_camera_log_entry {
  * @head: first descriptor that has not been reaped
  * @tail: first free descriptor
  * @queued: buffers in the ring, in its order
+ * @parked: buffers that have moved and wait for @move_work
  * @running: the engine may be told about new buffers
+ * @move_work: gives buffers that have moved to the engine again
+ * @fence_context: of the fences of frames in flight
+ * @fence_seqno: of the last fence
+ * @hang_timer: limits the time in which they signal
  * @first_sequence: V4L2 sequence of the engine's frame 0
  * @next_sequence: one more than the last frame's
  * @ended_frames: frame times that had ended when the engine was started
@@ -175,7 +212,12 @@ struct baton_camera {
 	unsigned int head;
 	unsigned int tail;
 	struct list_head queued;
+	struct list_head parked;
 	bool running;
+	struct work_struct move_work;
+	u64 fence_context;
+	atomic64_t fence_seqno;
+	struct timer_list hang_timer;
 	u32 first_sequence;
 	u32 next_sequence;
 	u32 ended_frames;
@@ -220,9 +262,23 @@ void baton_camera_update_ctrl(struct baton_camera *cam, u32 mask, bool set);
 void baton_camera_frame_sync(struct baton_camera *cam, bool subscribe);
 irqreturn_t baton_camera_irq(int irq, void *data);
 
+void baton_camera_ring_add(struct baton_camera *cam, struct baton_camera_buffer *buf);
+void baton_camera_ring_reap(struct baton_camera *cam);
+u32 baton_camera_ring_recall(struct baton_camera *cam, struct baton_camera_buffer *buf);
+u32 baton_camera_ring_restore(struct baton_camera *cam, struct baton_camera_buffer *buf);
+
+/* baton-camera-move.c */
+extern const struct baton_buf_vb2_ops baton_camera_memory;
+void baton_camera_move_init(struct baton_camera *cam);
+void baton_camera_move_cleanup(struct baton_camera *cam);
+void baton_camera_park(struct baton_camera *cam, struct baton_camera_buffer *buf);
+bool baton_camera_is_mapped(struct baton_camera_buffer *buf);
+void baton_camera_signal(struct baton_camera_buffer *buf, int error);
+
 /* baton-camera-segments.c */
-int baton_camera_segments_init(struct baton_camera *cam, struct baton_camera_buffer *buf);
-void baton_camera_segments_free(struct baton_camera *cam, struct baton_camera_buffer *buf);
+int baton_camera_segments_fill(struct baton_camera *cam, struct baton_camera_list *list,
+			       struct sg_table *sgt, size_t offset);
+void baton_camera_segments_free(struct baton_camera *cam, struct baton_camera_list *list);
 
 /* baton-camera-capture.c */
 int baton_camera_capture_init(struct baton_camera *cam);

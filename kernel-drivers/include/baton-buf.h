@@ -48,24 +48,28 @@ int baton_buf_mmap(struct baton_buf *buf, struct vm_area_struct *vma);
 void baton_buf_sync_for_cpu(struct baton_buf *buf, enum dma_data_direction dir);
 void baton_buf_sync_for_device(struct baton_buf *buf, enum dma_data_direction dir);
 
+struct dma_fence *baton_buf_fence_new(u64 context, u64 seqno);
+
 int baton_buf_check_table(struct device *dev, struct sg_table *sgt);
 phys_addr_t baton_buf_cpu_address(struct device *dev, dma_addr_t dma);
 
 /**
  * struct baton_buf_vb2_ops - memory operations of a videobuf2 queue
  * @mem: BATON_BUF_VB2_MEM_OPS
- * @stop: The storage of one plane of @vb is about to move; called with its
- *	dma_resv held, from any context that may sleep. Make the engine forget
- *	@vb, and return NULL; or, if it is writing to it now, a fence that
- *	signals in bounded time when it has finished. The driver calls
- *	baton_buf_vb2_map() before it uses the buffer again.
+ * @map: A plane has been mapped for the queue's device: take down its
+ *	addresses. The table is valid until @stop returns NULL.
+ * @stop: The storage of a plane is about to move. Make the engine forget the
+ *	buffer and return NULL; or, if the engine is writing to it now, return a
+ *	fence that signals in bounded time when it has finished. Before the
+ *	buffer is used again the driver calls baton_buf_vb2_map().
  *
- * The cookie of a plane is its &struct sg_table, mapped for the queue's device;
- * it is valid between baton_buf_vb2_map() and @stop.
+ * @map and @stop are called with the plane's dma_resv held and may sleep, but
+ * take no lock under which a buffer is attached, such as the queue's.
  */
 struct baton_buf_vb2_ops {
 	struct vb2_mem_ops mem;
-	struct dma_fence *(*stop)(struct vb2_buffer *vb);
+	int (*map)(struct vb2_buffer *vb, unsigned int plane, struct sg_table *sgt);
+	struct dma_fence *(*stop)(struct vb2_buffer *vb, unsigned int plane);
 };
 
 int baton_buf_vb2_map(struct vb2_buffer *vb);
@@ -82,7 +86,6 @@ void *baton_buf_vb2_attach_dmabuf(struct vb2_buffer *vb, struct device *dev,
 void baton_buf_vb2_detach_dmabuf(void *priv);
 int baton_buf_vb2_map_dmabuf(void *priv);
 void baton_buf_vb2_unmap_dmabuf(void *priv);
-void *baton_buf_vb2_cookie(struct vb2_buffer *vb, void *priv);
 
 #define BATON_BUF_VB2_MEM_OPS {				\
 	.alloc = baton_buf_vb2_alloc,			\
@@ -96,7 +99,6 @@ void *baton_buf_vb2_cookie(struct vb2_buffer *vb, void *priv);
 	.detach_dmabuf = baton_buf_vb2_detach_dmabuf,	\
 	.map_dmabuf = baton_buf_vb2_map_dmabuf,		\
 	.unmap_dmabuf = baton_buf_vb2_unmap_dmabuf,	\
-	.cookie = baton_buf_vb2_cookie,			\
 }
 
 #endif
