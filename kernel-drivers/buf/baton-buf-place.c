@@ -11,14 +11,13 @@
 #include <linux/export.h>
 #include <linux/ioport.h>
 #include <linux/mutex.h>
-#include <linux/of_reserved_mem.h>
 #include <linux/slab.h>
 
 #include "baton-buf.h"
 #include "baton-buf-core.h"
 #include "baton-buf-storage.h"
 
-/* A device whose memory-region is a contiguous pool */
+/* A device with a pool of contiguous memory */
 struct baton_pool {
 	struct list_head link;
 	struct device *dev;
@@ -28,24 +27,18 @@ static LIST_HEAD(baton_pools);
 static DEFINE_MUTEX(baton_pools_lock); /* innermost but for the allocator's */
 
 /**
- * baton_buf_add_pool() - make a device's memory-region available for buffers
- * @dev: the device, with or without a "memory-region" property
+ * baton_buf_add_pool() - make a device's contiguous memory available for buffers
+ * @dev: the device, with its memory-region assigned if it has one; without, the
+ *	default CMA area is meant
  *
  * Storage taken from the pool can outlive the driver and is given back through
- * @dev, which therefore keeps the pool after baton_buf_remove_pool().
+ * @dev, to which it holds a reference.
  *
- * Return: 0, also if @dev has no memory-region, or a negative error code.
+ * Return: 0 or -ENOMEM.
  */
 int baton_buf_add_pool(struct device *dev)
 {
 	struct baton_pool *pool;
-	int ret;
-
-	if (!dev->cma_area) {
-		ret = of_reserved_mem_device_init(dev);
-		if (ret)
-			return ret == -ENODEV ? 0 : ret;
-	}
 
 	pool = kzalloc(sizeof(*pool), GFP_KERNEL);
 	if (!pool)

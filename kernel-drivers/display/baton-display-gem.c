@@ -26,6 +26,7 @@
 #include <drm/drm_print.h>
 #include <drm/drm_vma_manager.h>
 
+#include "baton-buf.h"
 #include "baton-display.h"
 
 /*
@@ -46,12 +47,17 @@ static void baton_display_master_release(struct device *dev)
 
 static void baton_display_master_put(struct drm_device *drm, void *dev)
 {
+	baton_buf_remove_pool(dev);
 	put_device(dev);
 }
 
 static int baton_display_master_init(struct device *dev,
 				     struct device_node *node)
 {
+	static const struct baton_buf_needs needs = {
+		.max_segments = 1,
+		.align = BATON_DISPLAY_ALIGN,
+	};
 	int ret;
 
 	dev->coherent_dma_mask = DMA_BIT_MASK(32);
@@ -67,7 +73,13 @@ static int baton_display_master_init(struct device *dev,
 
 	/* memory-region is optional, the default CMA area is the other place */
 	ret = of_reserved_mem_device_init_by_idx(dev, node, 0);
-	return ret == -ENODEV ? 0 : ret;
+	if (ret && ret != -ENODEV)
+		return ret;
+
+	ret = devm_baton_buf_declare(dev, &needs);
+	if (ret)
+		return ret;
+	return baton_buf_add_pool(dev);
 }
 
 /**
