@@ -183,19 +183,28 @@ def test_import_refusals(camera: V4l2):
     assert camera.refused("queue", 0, 1, 0) == "EINVAL"  # standard input is no dma-buf
 
 
-def test_export_out_of_reach_is_refused(boot, tmp_path):
-    """The display reaches 256 MiB, which the camera's pool is not in."""
-    tree = Tree().set(DISPLAY_BUS, "dma-ranges", 0, 0, 0x8000_0000, 0x1000_0000)
+def test_export_that_fits_nowhere_is_refused(boot, tmp_path):
+    """The display reaches 16 MiB, less than the picture needs."""
+    tree = Tree().set(DISPLAY_BUS, "dma-ranges", 0, 0, 0xbf00_0000, 0x0100_0000)
     tree.delete(DISPLAY, "memory-region")
     guest = boot(dtb=tree.save(tmp_path / "window.dtb"))
     camera = V4l2(guest)
-    camera.set_format("XR24", 64, 64)
+    camera.set_format("XR24", 3840, 2160)
     camera.start()
     fd = camera.number("export", 0, 0)
+    before = storage(guest)
     assert camera.refused("prime", "/dev/dri/card0", fd) == "EBUSY"
-    assert re.search(r"31000000.display: buffer of 30000000.camera at 0x0*a\S+ is not within "
-                     "its DMA windows", guest.run("dmesg").stdout)
+    assert ("31000000.display: baton-camera buffer of 33177600 bytes refused: not within the "
+            "reach of this device, and no memory is shared with 30000000.camera"
+            in guest.run("dmesg").stdout)
+    assert storage(guest) == before
     check_frames(camera, 4)
+
+
+def storage(guest) -> list[str]:
+    """Where each buffer lies."""
+    lines = guest.run("cat /sys/kernel/debug/baton-buf/buffers").stdout.splitlines()
+    return [line for line in lines if line.startswith("  piece")]
 
 
 def test_export_in_reach_is_taken(camera: V4l2):
