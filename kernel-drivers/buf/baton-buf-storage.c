@@ -27,6 +27,10 @@ static uint baton_max_order = 4;
 module_param_named(max_order, baton_max_order, uint, 0644);
 MODULE_PARM_DESC(max_order, "largest block of scattered storage, as a page order");
 
+static bool baton_scatter;
+module_param_named(scatter, baton_scatter, bool, 0644);
+MODULE_PARM_DESC(scatter, "leave a gap after each page of scattered storage, for tests");
+
 #ifdef CONFIG_FAULT_INJECTION
 /* /sys/kernel/debug/baton-buf-fail: allocation of storage */
 static DECLARE_FAULT_ATTR(baton_fail_storage);
@@ -157,6 +161,48 @@ static struct baton_storage *baton_storage_finish(struct baton_storage *storage)
 	return storage;
 }
 
+static struct page *baton_alloc_block(gfp_t zone, unsigned int *order)
+{
+	gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | zone;
+	struct page *page;
+
+	while (*order) {
+		page = alloc_pages(gfp | __GFP_NORETRY, *order);
+		if (page) {
+			split_page(page, *order);
+			return page;
+		}
+		--*order;
+	}
+	return alloc_page(gfp);
+}
+
+/* Pages with neighbours that belong to somebody else: fill both, keep one. */
+static struct baton_storage *baton_storage_scatter(struct baton_storage *storage, gfp_t zone)
+{
+	size_t count = storage->size >> PAGE_SHIFT;
+	struct page *gap;
+	LIST_HEAD(gaps);
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		gap = alloc_page(GFP_KERNEL | __GFP_NOWARN | zone);
+		if (gap)
+			list_add(&gap->lru, &gaps);
+		storage->pages[i] = alloc_page(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | zone);
+		if (!gap || !storage->pages[i])
+			break;
+	}
+
+	put_pages_list(&gaps);
+	if (i < count) {
+		baton_storage_free_pages(storage);
+		baton_storage_free(storage);
+		return NULL;
+	}
+	return baton_storage_finish(storage);
+}
+
 /*
  * Zeroed single pages from @zone (0, GFP_DMA ...), in small blocks while there
  * are any.  Return NULL without memory.
@@ -170,25 +216,21 @@ struct baton_storage *baton_storage_alloc_pages(size_t size, gfp_t zone)
 
 	if (!storage)
 		return NULL;
+	if (baton_scatter)
+		return baton_storage_scatter(storage, zone);
 
 	while (i < count) {
 		struct page *page;
 		size_t n;
 
 		order = min_t(unsigned int, order, ilog2(count - i));
-		page = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | zone |
-				   (order ? __GFP_NORETRY : 0), order);
-		if (!page && !order) {
+		page = baton_alloc_block(zone, &order);
+		if (!page) {
 			baton_storage_free_pages(storage);
 			baton_storage_free(storage);
 			return NULL;
 		}
-		if (!page) {
-			order--;
-			continue;
-		}
 
-		split_page(page, order);
 		for (n = 0; n < 1 << order; n++)
 			storage->pages[i++] = page + n;
 	}

@@ -97,9 +97,9 @@ def contiguous_pages(guest) -> int:
 
 def test_a_hundred_loads(guest):
     assert contiguous_pages(guest) >= 1920 * 1080 * 4 // 4096
-    guest.run("modprobe -r baton-display")
+    guest.run("rmmod baton-display")
     before = contiguous_pages(guest)
-    loop = "for i in $(seq 100); do modprobe baton-display && modprobe -r baton-display || exit 1"
+    loop = "for i in $(seq 100); do modprobe baton-display && rmmod baton-display || exit 1"
     guest.run(f"{loop}; echo $i; done")
     assert contiguous_pages(guest) == before
     guest.run("modprobe baton-display")

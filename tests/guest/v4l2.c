@@ -125,16 +125,14 @@ static int cmd_export(char **arg)
 	return printf("ok %d\n", export.fd);
 }
 
-/* prime CARD FD: import a dma-buf into a display for a moment */
+/* prime CARD FD: import a dma-buf into a display for good; the card's fd, which holds it */
 static int cmd_prime(char **arg)
 {
 	struct drm_prime_handle prime = { .fd = number(arg[1]) };
 	int card = open(arg[0], O_RDWR | O_CLOEXEC);
 	int result = card < 0 || ioctl(card, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime);
 
-	if (result)
-		return reply_error();
-	return reply(close(card));
+	return result ? reply_error() : printf("ok %d\n", card);
 }
 
 static int queue(unsigned int index, unsigned int count, char **fds)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Buffers move to where a newcomer reaches them, and nothing is lost."""
+
+import re
+from dataclasses import dataclass
+
+import pytest
+import xxhash
+
+from drivers.test_camera import EXACT_TIME, check_frames, pattern
+from harness.guest import Guest
+from harness.v4l2 import V4l2
+
+BUFFERS = "/sys/kernel/debug/baton-buf/buffers"
+CARD = "/dev/dri/card0"
+HIGH = range(0x8_8000_0000, 0x8_c000_0000)
+POOL = range(0xa000_0000, 0xb000_0000)
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A buffer of the core as debugfs shows it."""
+
+    size: int
+    generation: int
+    pieces: int
+    pins: int
+    start: int
+
+
+def buffers(guest: Guest) -> list[Buffer]:
+    text = guest.run(f"cat {BUFFERS}").stdout
+    found = []
+    for block in re.split(r"^(?=buffer=)", text, flags=re.MULTILINE)[1:]:
+        fields = dict(word.split("=") for word in block.splitlines()[0].split())
+        start = re.search(r"piece start=(\S+)", block)
+        found.append(Buffer(int(fields["bytes"]), int(fields["generation"]),
+                            int(fields["pieces"]), int(fields["pins"]),
+                            int(start[1], 16) if start else 0))
+    return found
+
+
+@pytest.fixture
+def camera(guest: Guest) -> V4l2:
+    """Its memory is in pieces of one page, as after long use."""
+    guest.run("echo 1 >/sys/module/baton_buf/parameters/scatter")
+    return V4l2(guest)
+
+
+def import_buffer(camera: V4l2, index: int) -> None:
+    """Attach the display, and detach it: the buffer stays where it was moved to."""
+    camera("close", camera.number("prime", CARD, camera.number("export", index, 0)))
+
+
+def test_camera_memory_is_scattered_and_high(camera: V4l2):
+    camera.set_format("XR24", 640, 480)
+    camera.request("mmap", 4)
+    assert len(buffers(camera.guest)) == 4
+    for buffer in buffers(camera.guest):
+        assert buffer.generation == 1
+        assert buffer.start in HIGH
+        assert buffer.pieces > buffer.size // 4096 // 2
+    camera.start()
+    check_frames(camera, 6)
+
+
+@pytest.mark.parametrize("fourcc", ["XR24", "NV12", "NM12"])
+def test_importing_moves_the_contents(camera: V4l2, fourcc):
+    camera.set_format(fourcc, 320, 256)
+    camera.start(2)
+    frames = [camera.dequeue(), camera.dequeue()]
+    before = [camera.pixels(frame) for frame in frames]
+    assert before[0] != before[1]
+    planes = len(camera.format.sizes)
+    for index in range(2):
+        for plane in range(planes):
+            camera("prime", CARD, camera.number("export", index, plane))
+    moved = buffers(camera.guest)
+    assert [buffer.generation for buffer in moved] == [2] * 2 * planes
+    assert all(buffer.pieces == 1 and buffer.start in POOL for buffer in moved)
+    assert [camera.pixels(frame) for frame in frames] == before
+    for frame in frames:
+        camera.queue(frame.buffer)
+    check_frames(camera, 6)
+
+
+@pytest.mark.parametrize("boot_options", [EXACT_TIME])
+def test_moving_delays_and_tears_no_frame(boot, boot_options):
+    guest = boot(**boot_options)
+    guest.run("echo 1 >/sys/module/baton_buf/parameters/scatter")
+    camera = V4l2(guest)
+    camera.write("hash", 1)
+    camera.set_format("XR24", 320, 240)
+    camera.start(6)
+    sequences = [camera.capture().sequence for _ in range(12)]
+    for index in range(6):
+        import_buffer(camera, index)
+        sequences += [camera.capture().sequence for _ in range(3)]
+    assert [buffer.generation for buffer in buffers(guest)] == [2] * 6
+    assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
+    check_frames(camera, 12)
+    log = camera.log()
+    assert {entry.planes[0][0] in HIGH for entry in log[:6]} == {True}
+    assert {entry.planes[0][0] in POOL for entry in log[-6:]} == {True}
+    for entry in log:
+        lines = b"".join(pattern(camera.format, entry.sequence)[0])
+        assert (entry.status, entry.hash) == (1, xxhash.xxh64_intdigest(lines))
+
+
+def test_moving_before_the_stream_starts(camera: V4l2):
+    camera.set_format("XR24", 320, 240)
+    camera.request("mmap", 4)
+    for index in range(4):
+        camera.queue(index)
+        import_buffer(camera, index)
+    camera("on")
+    check_frames(camera, 8)
+    assert all(buffer.start in POOL for buffer in buffers(camera.guest))
+
+
+def test_a_buffer_that_is_pinned_stays(guest: Guest):
+    """vkms imports for good: where it found the buffer, the buffer stays."""
+    guest.run("modprobe vkms")
+    camera = V4l2(guest)
+    camera.set_format("XR24", 64, 64)  # small enough to be in one piece
+    camera.start(2)
+    fd = camera.number("export", 0, 0)
+    camera("prime", "/dev/dri/card1", fd)
+    pinned = buffers(guest)[0]
+    assert (pinned.pins, pinned.start in HIGH) == (1, True)
+    assert camera.refused("prime", CARD, fd) == "EBUSY"
+    assert ("baton-camera buffer of 16384 bytes refused: not within the DMA window of this "
+            "device, and pinned by vkms" in guest.run("dmesg").stdout)
+    assert buffers(guest)[0] == pinned
+    check_frames(camera, 6)
+
+
+def test_nothing_is_left(camera: V4l2):
+    camera.set_format("XR24", 320, 240)
+    for _ in range(10):
+        camera.start(3)
+        import_buffer(camera, 1)
+        check_frames(camera, 2)
+        camera.stop()
+    camera.close()
+    assert buffers(camera.guest) == []
