@@ -54,6 +54,14 @@ static const RegisterInfo registers[BATON_DISPLAY_REGS] = {
     [R_DISP_ERRORS] = { RO },
     [R_DISP_ERR_STATUS] = { RW, UINT32_MAX },
     [R_DISP_ERR_ADDR] = { RO },
+    [R_DISP_DONE_STATUS] = { RO },
+    [R_DISP_DONE_LOST] = { RO },
+    [R_DISP_DONE_POP] = { RW, R_DISP_DONE_POP_GO_MASK },
+    [R_DISP_LATCH_FRAME] = { RO },
+    [R_DISP_DONE_TIME_LO] = { RO },
+    [R_DISP_DONE_TIME_HI] = { RO },
+    [R_DISP_LATCH_TIME_LO] = { RO },
+    [R_DISP_LATCH_TIME_HI] = { RO },
 };
 
 static const RegisterInfo plane_registers[BATON_DISPLAY_PLANE_STRIDE / 4] = {
@@ -256,6 +264,9 @@ void baton_display_reset_regs(BatonDisplayState *s)
     s->bytes = 0;
     s->commit = false;
     s->vblank_start = 0;
+    s->latch_time = 0;
+    s->done_first = 0;
+    s->done_count = 0;
 }
 
 static uint32_t read_status(const BatonDisplayState *s)
@@ -281,6 +292,8 @@ static uint32_t read_lo(uint64_t value, uint32_t *hi)
 
 static uint32_t read_register(BatonDisplayState *s, unsigned reg)
 {
+    const BatonDisplayDone *done = baton_display_oldest_done(s);
+
     switch (reg) {
     case R_DISP_STATUS:
         return read_status(s);
@@ -293,14 +306,27 @@ static uint32_t read_register(BatonDisplayState *s, unsigned reg)
         return read_lo(s->vblank_start, &s->regs[R_DISP_VBLANK_TIME_HI]);
     case R_DISP_BYTES_LO:
         return read_lo(s->bytes, &s->regs[R_DISP_BYTES_HI]);
+    case R_DISP_DONE_STATUS:
+        return FIELD_DP32(0, DISP_DONE_STATUS, COUNT, s->done_count);
+    case R_DISP_DONE_FRAME:
+        return done->frame;
+    case R_DISP_DONE_CRC:
+        return done->crc;
+    case R_DISP_DONE_TIME_LO:
+        return read_lo(done->time, &s->regs[R_DISP_DONE_TIME_HI]);
+    case R_DISP_LATCH_TIME_LO:
+        return read_lo(s->latch_time, &s->regs[R_DISP_LATCH_TIME_HI]);
     default:
         return s->regs[reg];
     }
 }
 
-static uint32_t read_plane_register(BatonDisplayPlane *p, unsigned reg)
+static uint32_t read_plane_register(BatonDisplayState *s,
+                                    BatonDisplayPlane *p, unsigned reg)
 {
+    const BatonDisplayDone *done = baton_display_oldest_done(s);
     bool on = baton_display_plane_enabled(p);
+    unsigned plane = p - s->planes;
 
     switch (reg) {
     case R_PLANE_ACTIVE_ADDR0:
@@ -308,9 +334,9 @@ static uint32_t read_plane_register(BatonDisplayPlane *p, unsigned reg)
     case R_PLANE_ACTIVE_ADDR1:
         return on ? p->active[R_PLANE_ADDR1] : 0;
     case R_PLANE_DONE_ADDR0:
-        return p->done_addr0;
+        return done->addr0[plane];
     case R_PLANE_DONE_HASH_LO:
-        return read_lo(p->done_hash, &p->done_hash_hi);
+        return read_lo(done->hash[plane], &p->done_hash_hi);
     case R_PLANE_DONE_HASH_HI:
         return p->done_hash_hi;
     default:
@@ -355,7 +381,7 @@ static uint64_t baton_display_read(void *opaque, hwaddr addr, unsigned size)
         qemu_log_mask(LOG_GUEST_ERROR, "%s: read of reserved offset 0x%03"
                       HWADDR_PRIx "\n", s->name, addr);
     } else {
-        value = p ? read_plane_register(p, reg) : read_register(s, reg);
+        value = p ? read_plane_register(s, p, reg) : read_register(s, reg);
     }
     trace_baton_display_read(s->name, addr, value);
     return value;
@@ -405,6 +431,11 @@ static void write_register(BatonDisplayState *s, unsigned reg, uint32_t value)
         break;
     case R_DISP_COMMIT:
         baton_display_commit(s, FIELD_EX32(value, DISP_COMMIT, GO));
+        break;
+    case R_DISP_DONE_POP:
+        if (FIELD_EX32(value, DISP_DONE_POP, GO)) {
+            baton_display_pop_done(s);
+        }
         break;
     case R_DISP_PIXEL_CLOCK ... R_DISP_VRR_VMAX:
         if (s->phase != BATON_DISPLAY_OFF) {

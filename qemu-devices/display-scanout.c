@@ -5,7 +5,6 @@
 #include <zlib.h>
 #include "display.h"
 #include "baton-color.h"
-#include "trace.h"
 
 typedef struct PlaneGeometry {
     unsigned format;
@@ -270,6 +269,27 @@ void baton_display_blank_rest(BatonDisplayState *s)
     update_crc(s, lines);
 }
 
+static void record_picture(BatonDisplayState *s)
+{
+    BatonDisplayDone record = {
+        .frame = s->regs[R_DISP_FRAME],
+        .crc = s->crc_value,
+        .time = s->deadline,
+    };
+
+    for (int i = 0; i < BATON_DISPLAY_PLANES; i++) {
+        BatonDisplayPlane *p = &s->planes[i];
+
+        if (baton_display_plane_enabled(p)) {
+            record.addr0[i] = p->active[R_PLANE_ADDR0];
+        }
+        if (s->hash && plane_is_read(p) && !s->underrun) {
+            record.hash[i] = baton_xxh64_digest(&p->hash);
+        }
+    }
+    baton_display_push_done(s, &record);
+}
+
 void baton_display_end_picture(BatonDisplayState *s)
 {
     uint32_t *front = s->back;
@@ -279,18 +299,8 @@ void baton_display_end_picture(BatonDisplayState *s)
     s->front_valid = true;
     s->redraw = true;
 
-    s->regs[R_DISP_DONE_FRAME] = s->regs[R_DISP_FRAME];
-    s->regs[R_DISP_DONE_CRC] = s->crc_value;
-    for (int i = 0; i < BATON_DISPLAY_PLANES; i++) {
-        BatonDisplayPlane *p = &s->planes[i];
-        bool complete = plane_is_read(p) && !s->underrun;
-
-        p->done_addr0 = baton_display_plane_enabled(p) ?
-                        p->active[R_PLANE_ADDR0] : 0;
-        p->done_hash = s->hash && complete ? baton_xxh64_digest(&p->hash) : 0;
+    if (s->hash || s->crc) {
+        record_picture(s);
     }
-    trace_baton_display_frame_done(s->name, s->regs[R_DISP_DONE_FRAME],
-                                   s->planes[0].done_addr0,
-                                   s->planes[0].done_hash, s->crc_value);
     baton_display_raise(s, R_DISP_IRQ_STATUS_FRAME_DONE_MASK);
 }

@@ -62,10 +62,12 @@ static void enter_phase(BatonDisplayState *s, BatonDisplayPhase phase,
     timer_mod_ns(s->timer, deadline);
 }
 
-static void latch(BatonDisplayState *s)
+static void latch(BatonDisplayState *s, int64_t when)
 {
     s->commit = false;
     s->latched = true;
+    s->latch_time = when;
+    s->regs[R_DISP_LATCH_FRAME] = s->regs[R_DISP_FRAME];
     s->background = s->regs[R_DISP_BACKGROUND];
     for (int i = 0; i < BATON_DISPLAY_PLANES; i++) {
         BatonDisplayPlane *p = &s->planes[i];
@@ -96,9 +98,9 @@ static void check_planes(BatonDisplayState *s)
     }
 }
 
-static void latch_and_check(BatonDisplayState *s)
+static void latch_and_check(BatonDisplayState *s, int64_t when)
 {
-    latch(s);
+    latch(s, when);
     check_planes(s);
 }
 
@@ -111,7 +113,7 @@ static void begin_vblank(BatonDisplayState *s, int64_t when)
     trace_baton_display_vblank(s->name, s->regs[R_DISP_FRAME], when);
     baton_display_raise(s, R_DISP_IRQ_STATUS_VBLANK_MASK);
     if (s->commit) {
-        latch_and_check(s);
+        latch_and_check(s, when);
     }
     enter_phase(s, BATON_DISPLAY_BLANK, lead_start(s, blanking_lines(s)));
 }
@@ -148,7 +150,7 @@ static void end_vblank(BatonDisplayState *s)
                         lead_start(s, vmax - baton_display_height(s)));
             return;
         }
-        latch_and_check(s);
+        latch_and_check(s, s->deadline);
     }
     begin_picture(s, s->deadline);
 }
@@ -230,17 +232,18 @@ void baton_display_stop(BatonDisplayState *s)
 
 void baton_display_commit(BatonDisplayState *s, bool go)
 {
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+
     s->commit = go;
     if (!go) {
         return;
     }
     if (s->phase == BATON_DISPLAY_OFF) {
-        latch(s);
+        latch(s, now);
     } else if (s->phase == BATON_DISPLAY_STRETCHED) {
-        int64_t now = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
-
-        latch_and_check(s);
-        begin_picture(s, MIN(now, s->deadline));
+        now = MIN(now, s->deadline);
+        latch_and_check(s, now);
+        begin_picture(s, now);
     }
 }
 

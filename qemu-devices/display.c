@@ -93,6 +93,14 @@ static bool baton_display_state_legal(void *opaque, int version_id)
     return true;
 }
 
+static bool baton_display_done_legal(void *opaque, int version_id)
+{
+    BatonDisplayState *s = opaque;
+
+    return s->done_first < BATON_DISPLAY_DONE_RECORDS &&
+           s->done_count <= BATON_DISPLAY_DONE_RECORDS;
+}
+
 static bool baton_display_front_valid(void *opaque, int version_id)
 {
     return BATON_DISPLAY(opaque)->front_valid;
@@ -121,9 +129,21 @@ static const VMStateDescription vmstate_baton_display_plane = {
         VMSTATE_STRUCT(hash, BatonDisplayPlane, 0, vmstate_baton_xxh64,
                        BatonXXH64),
         VMSTATE_BUFFER(cbcr, BatonDisplayPlane),
-        VMSTATE_UINT32(done_addr0, BatonDisplayPlane),
-        VMSTATE_UINT64(done_hash, BatonDisplayPlane),
         VMSTATE_UINT32(done_hash_hi, BatonDisplayPlane),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static const VMStateDescription vmstate_baton_display_done = {
+    .name = "baton-display-done",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT32(frame, BatonDisplayDone),
+        VMSTATE_UINT32(crc, BatonDisplayDone),
+        VMSTATE_INT64(time, BatonDisplayDone),
+        VMSTATE_UINT32_ARRAY(addr0, BatonDisplayDone, BATON_DISPLAY_PLANES),
+        VMSTATE_UINT64_ARRAY(hash, BatonDisplayDone, BATON_DISPLAY_PLANES),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -140,6 +160,13 @@ static const VMStateDescription vmstate_baton_display = {
         VMSTATE_UINT32(background, BatonDisplayState),
         VMSTATE_UINT64(bytes, BatonDisplayState),
         VMSTATE_BOOL(commit, BatonDisplayState),
+        VMSTATE_INT64(latch_time, BatonDisplayState),
+        VMSTATE_STRUCT_ARRAY(done, BatonDisplayState,
+                             BATON_DISPLAY_DONE_RECORDS, 1,
+                             vmstate_baton_display_done, BatonDisplayDone),
+        VMSTATE_UINT32(done_first, BatonDisplayState),
+        VMSTATE_UINT32(done_count, BatonDisplayState),
+        VMSTATE_VALIDATE("records of pictures", baton_display_done_legal),
         VMSTATE_UINT32(phase, BatonDisplayState),
         VMSTATE_INT64(deadline, BatonDisplayState),
         VMSTATE_INT64(vblank_start, BatonDisplayState),

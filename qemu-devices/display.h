@@ -7,6 +7,7 @@
  * display-timing.c   timing generator: vblank, latching, when slices are read
  * display-scanout.c  reads the planes' lines and composes the picture
  * display-pixels.c   pixel formats and blending
+ * display-done.c     records of completed pictures
  * display-ui.c       console
  * display-edid.c     what the monitor says about itself
  *
@@ -29,7 +30,7 @@ QEMU_BUILD_BUG_MSG(HOST_BIG_ENDIAN, "needs a little-endian host");
 #define TYPE_BATON_DISPLAY "baton-display"
 OBJECT_DECLARE_SIMPLE_TYPE(BatonDisplayState, BATON_DISPLAY)
 
-#define BATON_DISPLAY_REGS (R_DISP_ERR_ADDR + 1)
+#define BATON_DISPLAY_REGS (R_DISP_LATCH_TIME_HI + 1)
 #define BATON_DISPLAY_PLANE_REGS (R_PLANE_SRC + 1)
 
 typedef enum BatonDisplayPhase {
@@ -46,10 +47,17 @@ typedef struct BatonDisplayPlane {
     bool failed;                                /* bus error in this frame */
     BatonXXH64 hash;
     uint8_t cbcr[BATON_DISPLAY_MAX_WIDTH];      /* of the line pair in work */
-    uint32_t done_addr0;
-    uint64_t done_hash;
     uint32_t done_hash_hi;                      /* latched by reading LO */
 } BatonDisplayPlane;
+
+/* The record of a completed picture */
+typedef struct BatonDisplayDone {
+    uint32_t frame;
+    uint32_t crc;
+    int64_t time;
+    uint32_t addr0[BATON_DISPLAY_PLANES];
+    uint64_t hash[BATON_DISPLAY_PLANES];
+} BatonDisplayDone;
 
 struct BatonDisplayState {
     SysBusDevice parent_obj;
@@ -68,6 +76,10 @@ struct BatonDisplayState {
     uint32_t background;        /* as latched */
     uint64_t bytes;
     bool commit;                /* waits for vblank */
+    int64_t latch_time;
+
+    BatonDisplayDone done[BATON_DISPLAY_DONE_RECORDS];  /* a ring */
+    uint32_t done_first, done_count;
 
     /* The frame in progress; all times are nominal, on the virtual clock */
     uint32_t phase;
@@ -113,6 +125,12 @@ uint64_t baton_display_slice_bytes(const BatonDisplayState *s);
 void baton_display_read_slice(BatonDisplayState *s);
 void baton_display_blank_rest(BatonDisplayState *s);
 void baton_display_end_picture(BatonDisplayState *s);
+
+/* display-done.c */
+void baton_display_push_done(BatonDisplayState *s,
+                             const BatonDisplayDone *record);
+const BatonDisplayDone *baton_display_oldest_done(const BatonDisplayState *s);
+void baton_display_pop_done(BatonDisplayState *s);
 
 /* display-pixels.c: one line of pixels */
 void baton_display_rgb565_to_xrgb(uint32_t *restrict dst,

@@ -33,8 +33,8 @@ REG32(DISP_CAPS, 0x008)                 /* ro, what this instance implements */
 REG32(DISP_CTRL, 0x00c)                 /* rw */
     FIELD(DISP_CTRL, ENABLE, 0, 1)      /* timing generator; clearing blanks at once */
     FIELD(DISP_CTRL, VRR, 1, 1)         /* stretch vblank until a commit or VRR_VMAX */
-    FIELD(DISP_CTRL, HASH, 2, 1)        /* hash what each plane reads */
-    FIELD(DISP_CTRL, CRC, 3, 1)         /* CRC of each composed frame */
+    FIELD(DISP_CTRL, HASH, 2, 1)        /* hash what each plane reads; record */
+    FIELD(DISP_CTRL, CRC, 3, 1)         /* CRC of each composed frame; record */
     FIELD(DISP_CTRL, RESET, 31, 1)      /* w1, self-clearing: all registers to reset */
 
 REG32(DISP_STATUS, 0x010)               /* ro */
@@ -46,7 +46,7 @@ REG32(DISP_STATUS, 0x010)               /* ro */
 REG32(DISP_IRQ_STATUS, 0x014)           /* w1c */
     FIELD(DISP_IRQ_STATUS, VBLANK, 0, 1)       /* first line after the active ones */
     FIELD(DISP_IRQ_STATUS, LATCH, 1, 1)        /* a commit took effect */
-    FIELD(DISP_IRQ_STATUS, FRAME_DONE, 2, 1)   /* picture complete: CRC, hashes valid */
+    FIELD(DISP_IRQ_STATUS, FRAME_DONE, 2, 1)   /* picture complete; recorded with CTRL.HASH or CRC */
     FIELD(DISP_IRQ_STATUS, UNDERRUN, 3, 1)     /* memory slower than the scanout */
     FIELD(DISP_IRQ_STATUS, BUS_ERROR, 4, 1)    /* ERR_ADDR has the bus address */
     FIELD(DISP_IRQ_STATUS, CONFIG_ERROR, 5, 1) /* a register value was refused */
@@ -85,7 +85,8 @@ REG32(DISP_TIME_LO, 0x048)              /* ro, ns, the clock of VBLANK_TIME */
 REG32(DISP_TIME_HI, 0x04c)              /* ro */
 REG32(DISP_VBLANK_TIME_LO, 0x050)       /* ro, ns, start of the last vblank */
 REG32(DISP_VBLANK_TIME_HI, 0x054)       /* ro */
-REG32(DISP_DONE_FRAME, 0x058)           /* ro, value of DISP_FRAME while the last complete picture was shown */
+/* Oldest record of a completed picture; all zero if there is none */
+REG32(DISP_DONE_FRAME, 0x058)           /* ro, value of DISP_FRAME while it was shown */
 REG32(DISP_DONE_CRC, 0x05c)             /* ro, its CRC-32 */
 REG32(DISP_BYTES_LO, 0x060)             /* ro, pixel bytes read from the bus since reset */
 REG32(DISP_BYTES_HI, 0x064)             /* ro */
@@ -105,6 +106,19 @@ REG32(DISP_ERR_STATUS, 0x070)           /* any write clears it */
 #define BATON_DISPLAY_ERR_TIMING   6    /* illegal timing, or changed while running */
 #define BATON_DISPLAY_ERR_REGISTER 7    /* reserved bit or illegal value written */
 REG32(DISP_ERR_ADDR, 0x074)             /* ro, BUS, ALIGN: bus address; TIMING, REGISTER: offset */
+
+/* Records of completed pictures: a FIFO; when it is full, a new one is lost */
+#define BATON_DISPLAY_DONE_RECORDS 16
+REG32(DISP_DONE_STATUS, 0x078)          /* ro */
+    FIELD(DISP_DONE_STATUS, COUNT, 0, 5) /* records in the FIFO */
+REG32(DISP_DONE_LOST, 0x07c)            /* ro, records lost since reset */
+REG32(DISP_DONE_POP, 0x080)             /* wo */
+    FIELD(DISP_DONE_POP, GO, 0, 1)      /* 1: drop the oldest record */
+REG32(DISP_LATCH_FRAME, 0x084)          /* ro, value of DISP_FRAME at the last latch */
+REG32(DISP_DONE_TIME_LO, 0x088)         /* ro, oldest record: ns, when its last line was out */
+REG32(DISP_DONE_TIME_HI, 0x08c)         /* ro */
+REG32(DISP_LATCH_TIME_LO, 0x090)        /* ro, ns, the last latch */
+REG32(DISP_LATCH_TIME_HI, 0x094)        /* ro */
 
 /*
  * Planes, all latched: 0 primary, 1 overlay, 2 cursor, blended in this order.
@@ -144,7 +158,7 @@ REG32(PLANE_POS, 0x14)                  /* rw, pixels from the picture's top lef
 REG32(PLANE_SRC, 0x18)                  /* rw, first pixel within the framebuffer; even for NV12 */
     FIELD(PLANE_SRC, X, 0, 16)
     FIELD(PLANE_SRC, Y, 16, 16)
-/* What is on the screen, and what crossed the bus for frame DISP_DONE_FRAME */
+/* What is on the screen, and in the oldest record what crossed the bus for it */
 REG32(PLANE_ACTIVE_ADDR0, 0x20)         /* ro, latched copy of ADDR0; 0 when off */
 REG32(PLANE_ACTIVE_ADDR1, 0x24)         /* ro */
 REG32(PLANE_DONE_ADDR0, 0x28)           /* ro, ADDR0 during frame DISP_DONE_FRAME */

@@ -121,6 +121,17 @@ class Buffer:
             machine.write(LOW_BANK + self.addr1, padded[self.height * self.pitch:])
 
 
+@dataclass(frozen=True)
+class Record:
+    """What the display says about a completed picture."""
+
+    frame: int
+    time_ns: int
+    crc: int
+    addrs: list[int]        # of each plane
+    hashes: list[int]
+
+
 class Display:
     def __init__(self, machine: QtestMachine, base: int = BASE):
         self.m = machine
@@ -186,9 +197,34 @@ class Display:
         self.m.clock_step(round(count * LINE_NS))
 
     def frame(self) -> None:
-        """Run until the next picture is complete."""
+        """Run until the next picture is complete; its record is then the only one."""
+        self.drop_records()
         self.write(regs.DISP_IRQ_STATUS, IRQ.FRAME_DONE)
         self.run_until(IRQ.FRAME_DONE)
+
+    @property
+    def record_count(self) -> int:
+        return regs.DISP_DONE_STATUS.COUNT.get(self.read(regs.DISP_DONE_STATUS))
+
+    def drop_records(self) -> None:
+        for _ in range(self.record_count):
+            self.write(regs.DISP_DONE_POP, 1)
+
+    @property
+    def record(self) -> Record:
+        """The oldest one."""
+        return Record(self.read(regs.DISP_DONE_FRAME), self.read64(regs.DISP_DONE_TIME_LO),
+                      self.crc,
+                      [self.read(self.plane(n) + regs.PLANE_DONE_ADDR0) for n in range(3)],
+                      [self.hash(n) for n in range(3)])
+
+    def take_records(self) -> list[Record]:
+        """All records, oldest first, which leaves none."""
+        records = []
+        for _ in range(self.record_count):
+            records.append(self.record)
+            self.write(regs.DISP_DONE_POP, 1)
+        return records
 
     def run_until(self, irq: int, steps: int = 10_000) -> None:
         for _ in range(steps):
