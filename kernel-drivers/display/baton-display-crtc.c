@@ -9,6 +9,7 @@
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_file.h>
 #include <drm/drm_modes.h>
 #include <drm/drm_print.h>
 #include <drm/drm_vblank.h>
@@ -133,19 +134,61 @@ static void baton_display_crtc_atomic_disable(struct drm_crtc *crtc,
 	spin_unlock_irq(&crtc->dev->event_lock);
 }
 
+static void baton_display_crtc_send_event(struct baton_display *bd, u32 sequence,
+					  ktime_t time)
+{
+	struct drm_pending_vblank_event *event = bd->event;
+	struct timespec64 ts = ktime_to_timespec64(time);
+
+	bd->event = NULL;
+	event->event.vbl.sequence = sequence;
+	event->event.vbl.tv_sec = ts.tv_sec;
+	event->event.vbl.tv_usec = ts.tv_nsec / NSEC_PER_USEC;
+	drm_send_event_timestamp_locked(&bd->drm, &event->base, time);
+	drm_crtc_vblank_put(&bd->crtc);
+}
+
+/*
+ * Complete the flip that has been latched. Its event tells the frame and the
+ * time of the latch, which drm_crtc_send_vblank_event() does not know: by now
+ * more vblanks may have passed.
+ */
+static void baton_display_crtc_check_latch(struct baton_display *bd)
+{
+	u32 frame = baton_display_read(bd, A_DISP_LATCH_FRAME);
+	int error_ns;
+	ktime_t time;
+
+	lockdep_assert_held(&bd->drm.event_lock);
+
+	if (!bd->event || frame == bd->latch_frame)
+		return;
+
+	/* The vblank interrupt may be yet to come: the event is not ahead of it */
+	drm_crtc_accurate_vblank_count(&bd->crtc);
+	time = baton_display_read64(bd, A_DISP_LATCH_TIME_LO) +
+	       baton_display_clock_offset(bd, &error_ns);
+	baton_display_crtc_send_event(bd, frame + bd->sequence_offset, time);
+}
+
 /*
  * A cursor that moved is not waited for, so its commit may still be pending:
  * withdraw it, lest a vblank latch half of this one. It goes along with it.
+ * Likewise the cursor's commit with that of a flip, unless that was latched.
  */
 static void baton_display_crtc_atomic_begin(struct drm_crtc *crtc,
 					    struct drm_atomic_state *state)
 {
+	struct baton_display *bd = to_baton_display(crtc->dev);
 	int idx;
 
 	if (!drm_dev_enter(crtc->dev, &idx))
 		return;
 
-	baton_display_write(to_baton_display(crtc->dev), A_DISP_COMMIT, 0);
+	spin_lock_irq(&crtc->dev->event_lock);
+	baton_display_write(bd, A_DISP_COMMIT, 0);
+	baton_display_crtc_check_latch(bd);
+	spin_unlock_irq(&crtc->dev->event_lock);
 
 	drm_dev_exit(idx);
 }
@@ -174,6 +217,7 @@ static void baton_display_crtc_commit(struct drm_crtc *crtc)
 	if (crtc->state->event) {
 		drm_WARN_ON(crtc->dev, drm_crtc_vblank_get(crtc));
 		bd->event = crtc->state->event;
+		bd->latch_frame = baton_display_read(bd, A_DISP_LATCH_FRAME);
 		crtc->state->event = NULL;
 	}
 	baton_display_write(bd, A_DISP_COMMIT, R_DISP_COMMIT_GO_MASK);
@@ -200,33 +244,14 @@ static void baton_display_crtc_atomic_flush(struct drm_crtc *crtc,
 	spin_unlock_irq(&crtc->dev->event_lock);
 }
 
-static void baton_display_crtc_complete_flip(struct baton_display *bd)
-{
-	lockdep_assert_held(&bd->drm.event_lock);
-
-	if (!bd->event)
-		return;
-
-	drm_crtc_send_vblank_event(&bd->crtc, bd->event);
-	drm_crtc_vblank_put(&bd->crtc);
-	bd->event = NULL;
-}
-
 /**
  * baton_display_crtc_latched - handle the LATCH interrupt
  * @bd: the display
- *
- * The interrupt may belong to a commit before the one that @bd->event stands
- * for; that one has taken effect when none waits any more.
  */
 void baton_display_crtc_latched(struct baton_display *bd)
 {
-	u32 status;
-
 	spin_lock(&bd->drm.event_lock);
-	status = baton_display_read(bd, A_DISP_STATUS);
-	if (!FIELD_EX32(status, DISP_STATUS, COMMIT))
-		baton_display_crtc_complete_flip(bd);
+	baton_display_crtc_check_latch(bd);
 	spin_unlock(&bd->drm.event_lock);
 }
 
@@ -236,8 +261,14 @@ void baton_display_crtc_latched(struct baton_display *bd)
  */
 void baton_display_crtc_abort_flip(struct baton_display *bd)
 {
+	u64 count;
+	ktime_t time;
+
+	count = drm_crtc_vblank_count_and_time(&bd->crtc, &time);
+
 	spin_lock_irq(&bd->drm.event_lock);
-	baton_display_crtc_complete_flip(bd);
+	if (bd->event)
+		baton_display_crtc_send_event(bd, count, time);
 	spin_unlock_irq(&bd->drm.event_lock);
 }
 
@@ -250,28 +281,27 @@ static const struct drm_crtc_helper_funcs baton_display_crtc_helper_funcs = {
 };
 
 /**
- * baton_display_vblank_time - start of the last vblank
+ * baton_display_clock_offset - from the engine's clock to CLOCK_MONOTONIC
  * @bd: the display
  * @error_ns: how far it may be off
  *
- * Return: time on CLOCK_MONOTONIC
+ * Return: what to add to the engine's time, in ns
  */
-ktime_t baton_display_vblank_time(struct baton_display *bd, int *error_ns)
+s64 baton_display_clock_offset(struct baton_display *bd, int *error_ns)
 {
 	unsigned int tries = BATON_DISPLAY_TIME_TRIES;
 	ktime_t before, after;
-	u64 age_ns;
+	u64 time_ns;
 
 	/* The two clocks are read one after the other: not too far apart */
 	do {
 		before = ktime_get();
-		age_ns = baton_display_read64(bd, A_DISP_TIME_LO);
+		time_ns = baton_display_read64(bd, A_DISP_TIME_LO);
 		after = ktime_get();
 		*error_ns = ktime_to_ns(ktime_sub(after, before));
 	} while (*error_ns > BATON_DISPLAY_TIME_ERROR_NS && --tries);
 
-	age_ns -= baton_display_read64(bd, A_DISP_VBLANK_TIME_LO);
-	return ktime_sub_ns(before, age_ns);
+	return ktime_to_ns(before) - time_ns;
 }
 
 /*
@@ -303,8 +333,10 @@ static bool baton_display_crtc_get_vblank_timestamp(struct drm_crtc *crtc,
 						    ktime_t *vblank_time,
 						    bool in_vblank_irq)
 {
-	*vblank_time = baton_display_vblank_time(to_baton_display(crtc->dev),
-						 max_error);
+	struct baton_display *bd = to_baton_display(crtc->dev);
+
+	*vblank_time = baton_display_read64(bd, A_DISP_VBLANK_TIME_LO) +
+		       baton_display_clock_offset(bd, max_error);
 	return true;
 }
 

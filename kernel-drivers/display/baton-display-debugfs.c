@@ -6,7 +6,8 @@
  * hash        1: hash what each plane reads, and record frames
  * dma_rate    bandwidth of the engine's bus master, MB/s (10^6)
  * counters    since the engine was reset: vblanks, frames with an underrun,
- *	       frames with another error, pixel bytes read
+ *	       frames with another error, pixel bytes read, records of frames
+ *	       lost because nobody came for them
  * registers   but for the 64-bit ones, whose reading interferes with the driver
  */
 
@@ -24,11 +25,12 @@ static int baton_display_counters_show(struct seq_file *m, void *data)
 {
 	struct baton_display *bd = m->private;
 
-	seq_printf(m, "vblanks=%u underruns=%u errors=%u bytes=%llu\n",
+	seq_printf(m, "vblanks=%u underruns=%u errors=%u bytes=%llu lost=%u\n",
 		   baton_display_read(bd, A_DISP_FRAME),
 		   baton_display_read(bd, A_DISP_UNDERRUNS),
 		   baton_display_read(bd, A_DISP_ERRORS),
-		   baton_display_read64(bd, A_DISP_BYTES_LO));
+		   baton_display_read64(bd, A_DISP_BYTES_LO),
+		   baton_display_read(bd, A_DISP_DONE_LOST));
 
 	return 0;
 }
@@ -91,6 +93,9 @@ static const struct debugfs_reg32 baton_display_registers[] = {
 	{ "ERRORS", A_DISP_ERRORS },
 	{ "ERR_STATUS", A_DISP_ERR_STATUS },
 	{ "ERR_ADDR", A_DISP_ERR_ADDR },
+	{ "DONE_STATUS", A_DISP_DONE_STATUS },
+	{ "DONE_LOST", A_DISP_DONE_LOST },
+	{ "LATCH_FRAME", A_DISP_LATCH_FRAME },
 };
 
 static const struct debugfs_reg32 baton_display_plane_registers[] = {

@@ -28,9 +28,26 @@
 				  R_DISP_IRQ_STATUS_CONFIG_ERROR_MASK)
 
 /**
+ * baton_display_read64_locked - read a 64-bit register
+ * @bd: the display, whose lock is held
+ * @reg_lo: its lower half, the read of which latches the upper one
+ */
+u64 baton_display_read64_locked(struct baton_display *bd, u32 reg_lo)
+{
+	u64 value;
+
+	lockdep_assert_held(&bd->lock);
+
+	value = baton_display_read(bd, reg_lo);
+	value |= (u64)baton_display_read(bd, reg_lo + 4) << 32;
+
+	return value;
+}
+
+/**
  * baton_display_read64 - read a 64-bit register
  * @bd: the display
- * @reg_lo: its lower half, the read of which latches the upper one
+ * @reg_lo: its lower half
  */
 u64 baton_display_read64(struct baton_display *bd, u32 reg_lo)
 {
@@ -38,8 +55,7 @@ u64 baton_display_read64(struct baton_display *bd, u32 reg_lo)
 	u64 value;
 
 	spin_lock_irqsave(&bd->lock, flags);
-	value = baton_display_read(bd, reg_lo);
-	value |= (u64)baton_display_read(bd, reg_lo + 4) << 32;
+	value = baton_display_read64_locked(bd, reg_lo);
 	spin_unlock_irqrestore(&bd->lock, flags);
 
 	return value;
@@ -80,7 +96,8 @@ void baton_display_enable_irqs(struct baton_display *bd, u32 mask, bool enable)
  * @mask: the bits
  * @set: whether to set or to clear them
  *
- * FRAME_DONE interrupts are on while there is a hash or a CRC to collect.
+ * FRAME_DONE interrupts are on while there is a hash or a CRC to collect. What
+ * has been recorded so far is collected here, as nobody else might come for it.
  */
 void baton_display_set_ctrl(struct baton_display *bd, u32 mask, bool set)
 {
@@ -95,6 +112,8 @@ void baton_display_set_ctrl(struct baton_display *bd, u32 mask, bool set)
 				  ctrl & (R_DISP_CTRL_HASH_MASK |
 					  R_DISP_CTRL_CRC_MASK));
 	spin_unlock_irqrestore(&bd->lock, flags);
+
+	baton_display_collect_frames(bd);
 }
 
 static void baton_display_report_error(struct baton_display *bd)
@@ -135,8 +154,7 @@ static irqreturn_t baton_display_irq(int irq, void *data)
 	if (status & BATON_DISPLAY_ERROR_IRQS)
 		baton_display_report_error(bd);
 	if (FIELD_EX32(status, DISP_IRQ_STATUS, FRAME_DONE))
-		baton_display_frame_done(bd);
-	/* In this order: the event of a flip carries the new vblank count */
+		baton_display_collect_frames(bd);
 	if (FIELD_EX32(status, DISP_IRQ_STATUS, VBLANK))
 		drm_crtc_handle_vblank(&bd->crtc);
 	if (FIELD_EX32(status, DISP_IRQ_STATUS, LATCH))

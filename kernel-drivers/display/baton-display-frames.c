@@ -2,8 +2,8 @@
 /*
  * Baton display engine: what was shown
  *
- * With DISP_CTRL.HASH or .CRC on, each completed picture raises FRAME_DONE and
- * is recorded.
+ * With DISP_CTRL.HASH or .CRC on, the engine records each completed picture and
+ * raises FRAME_DONE. Its FIFO of records is emptied into a longer one here.
  */
 
 #include <linux/ktime.h>
@@ -16,13 +16,13 @@
 
 #include "baton-display.h"
 
+/* The engine's oldest record, with the time on the engine's clock */
 static void baton_display_read_frame(struct baton_display *bd,
 				     struct baton_display_frame *frame)
 {
 	unsigned int i;
-	int error_ns;
 
-	frame->time_ns = ktime_to_ns(baton_display_vblank_time(bd, &error_ns));
+	frame->time_ns = baton_display_read64_locked(bd, A_DISP_DONE_TIME_LO);
 	frame->sequence = baton_display_read(bd, A_DISP_DONE_FRAME) +
 			  bd->sequence_offset;
 	frame->crc = baton_display_read(bd, A_DISP_DONE_CRC);
@@ -33,28 +33,45 @@ static void baton_display_read_frame(struct baton_display *bd,
 
 		frame->addr[i] = baton_display_read(bd, addr);
 		if (frame->addr[i])
-			frame->hash[i] = baton_display_read64(bd, hash);
+			frame->hash[i] = baton_display_read64_locked(bd, hash);
 	}
 }
 
-/**
- * baton_display_frame_done - handle the FRAME_DONE interrupt
- * @bd: the display
- */
-void baton_display_frame_done(struct baton_display *bd)
+static void baton_display_collect_frame(struct baton_display *bd,
+					s64 clock_offset)
 {
 	struct baton_display_frame frame = {};
 
 	baton_display_read_frame(bd, &frame);
-
-	spin_lock(&bd->lock);
+	baton_display_write(bd, A_DISP_DONE_POP, R_DISP_DONE_POP_GO_MASK);
+	frame.time_ns += clock_offset;
 	bd->frames[bd->frame_count++ % BATON_DISPLAY_FRAMES] = frame;
-	spin_unlock(&bd->lock);
 
 	if (READ_ONCE(bd->crc_on) &&
 	    (s32)(frame.sequence - READ_ONCE(bd->crc_from)) >= 0)
 		drm_crtc_add_crc_entry(&bd->crtc, true, frame.sequence,
 				       &frame.crc);
+}
+
+/**
+ * baton_display_collect_frames - take over the engine's records
+ * @bd: the display
+ */
+void baton_display_collect_frames(struct baton_display *bd)
+{
+	unsigned long flags;
+	s64 clock_offset;
+	int error_ns;
+	u32 count;
+
+	clock_offset = baton_display_clock_offset(bd, &error_ns);
+
+	spin_lock_irqsave(&bd->lock, flags);
+	count = FIELD_EX32(baton_display_read(bd, A_DISP_DONE_STATUS),
+			   DISP_DONE_STATUS, COUNT);
+	while (count--)
+		baton_display_collect_frame(bd, clock_offset);
+	spin_unlock_irqrestore(&bd->lock, flags);
 }
 
 static bool baton_display_copy_frame(struct baton_display *bd, u64 n,

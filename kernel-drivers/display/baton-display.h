@@ -51,6 +51,7 @@ struct baton_display_frame {
  *	latches of 64-bit registers, and the frame records
  * @event: completion of the commit that waits for its latch, protected by
  *	&drm_device.event_lock
+ * @latch_frame: DISP_LATCH_FRAME before that latch, protected likewise
  * @sequence_offset: from DISP_FRAME to the vblank count of the DRM core,
  *	constant while the CRTC is on
  * @frames: ring of the last completed pictures
@@ -67,6 +68,7 @@ struct baton_display {
 	void __iomem *regs;
 	spinlock_t lock; /* registers and frames */
 	struct drm_pending_vblank_event *event;
+	u32 latch_frame;
 	u32 sequence_offset;
 	struct baton_display_frame frames[BATON_DISPLAY_FRAMES];
 	u64 frame_count;
@@ -96,12 +98,13 @@ static inline u32 baton_display_plane_reg(unsigned int plane, u32 reg)
 	       reg;
 }
 
+u64 baton_display_read64_locked(struct baton_display *bd, u32 reg_lo);
 u64 baton_display_read64(struct baton_display *bd, u32 reg_lo);
 void baton_display_enable_irqs(struct baton_display *bd, u32 mask, bool enable);
 void baton_display_set_ctrl(struct baton_display *bd, u32 mask, bool set);
 
 int baton_display_crtc_init(struct baton_display *bd);
-ktime_t baton_display_vblank_time(struct baton_display *bd, int *error_ns);
+s64 baton_display_clock_offset(struct baton_display *bd, int *error_ns);
 void baton_display_crtc_latched(struct baton_display *bd);
 void baton_display_crtc_abort_flip(struct baton_display *bd);
 
@@ -124,7 +127,7 @@ dma_addr_t baton_display_gem_fb_addr(struct drm_framebuffer *fb,
 				     unsigned int plane);
 phys_addr_t baton_display_gem_bus_to_cpu(struct baton_display *bd, u32 addr);
 
-void baton_display_frame_done(struct baton_display *bd);
+void baton_display_collect_frames(struct baton_display *bd);
 int baton_display_frames_show(struct seq_file *m, void *data);
 int baton_display_verify_crc_source(struct drm_crtc *crtc, const char *source,
 				    size_t *values_cnt);
