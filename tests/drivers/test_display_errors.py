@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Errors of the engine reach the kernel log and the counters, and pass."""
 
-import socket
-
 import pytest
 
 from harness import pixels
@@ -10,7 +8,6 @@ from harness.kms import Kms
 from harness.regs import regs
 
 WIDTH, HEIGHT = 128, 96
-DISPLAY0 = 0x3100_0000
 
 
 @pytest.fixture
@@ -37,11 +34,10 @@ def test_underrun(guest, picture_hash):
     assert last_hash(kms) == picture_hash
     kms.write("dma_rate", 1)
     assert last_hash(kms) == 0
-    underruns = kms.counters()["underruns"]
-    assert underruns > 0
     kms.write("dma_rate", rate)
     kms("vblank", 2)
     assert last_hash(kms) == picture_hash
+    underruns = kms.counters()["underruns"]
     log = [line for line in guest.run("dmesg").stdout.splitlines() if "underrun" in line]
     assert 1 <= len(log) <= underruns
     # The kernel limits the rate, whatever the engine does.
@@ -52,27 +48,6 @@ def test_dma_rate_is_checked(guest):
     kms = Kms(guest)
     for value in ("0", "4294967296", "fast"):
         assert guest.run(f"echo {value} >{kms.debugfs}/dma_rate", check=False).status
-
-
-@pytest.fixture
-def poke(boot, artifacts):
-    """A guest whose display registers can be written behind the driver's back."""
-    path = artifacts / "qtest.sock"
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(path))
-    server.listen()
-    guest = boot(qemu_args=("-chardev", f"socket,id=qtest,path={path}", "-qtest", "chardev:qtest"))
-    connection, _ = server.accept()
-    stream = connection.makefile("rw")
-
-    def write(register: int, value: int) -> None:
-        stream.write(f"writel {DISPLAY0 + register:#x} {value:#x}\n")
-        stream.flush()
-        assert stream.readline() == "OK\n"
-
-    yield guest, write
-    connection.close()
-    server.close()
 
 
 def test_bus_error(poke, picture_hash):

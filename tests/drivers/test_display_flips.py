@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from harness import pixels
-from harness.kms import Kms, Picture
+from harness.kms import Frame, Kms, Picture
 from harness.regs import regs
 
 WIDTH, HEIGHT = 128, 96
@@ -36,6 +36,10 @@ def shown(kms: Kms, number: int) -> int | None:
     return kms.frame(number).planes.get(0, (0, None))[1]
 
 
+def frames_since(kms: Kms, first: int) -> dict[int, Frame]:
+    return {number: frame for number, frame in kms.frames().items() if number >= first}
+
+
 def test_flip_event_names_the_first_frame_with_the_picture(kms):
     pictures = [make(kms, seed) for seed in range(3)]
     flips = [kms.show(kms.mode(WIDTH, HEIGHT), primary=pictures[0])]
@@ -48,12 +52,69 @@ def test_flip_event_names_the_first_frame_with_the_picture(kms):
     for (first, first_ns), (last, last_ns) in itertools.pairwise(flips):
         assert last > first
         assert last_ns - first_ns >= (last - first) * PERIOD_NS - CLOCK_ERROR_NS
-    frames = {number: frame.planes[0][1] for number, frame in kms.frames().items()
-              if number >= flips[0][0]}
+    frames = {number: frame.planes[0][1]
+              for number, frame in frames_since(kms, flips[0][0]).items()}
     for number, plane_hash in frames.items():
         turn = bisect.bisect_right([flip for flip, _ in flips], number) - 1
         assert plane_hash == hash_of(pictures[turn % 3]), number
+    assert list(frames) == list(range(flips[0][0], max(frames) + 1))
     assert set(frames.values()) == {hash_of(picture) for picture in pictures}
+
+
+@pytest.fixture
+def unattended(poke):
+    """A display whose interrupts nobody handles between attend(False) and attend(True)."""
+    guest, write = poke
+    kms = Kms(guest)
+    kms.write("hash", 1)
+    enabled = kms.register("IRQ_ENABLE") | regs.DISP_IRQ_STATUS.VBLANK
+
+    def attend(on: bool) -> None:
+        write(regs.DISP_IRQ_ENABLE, enabled if on else 0)
+
+    return kms, attend
+
+
+def test_a_late_interrupt_loses_no_frame(unattended):
+    """Each has its record, and the flip's event names the frame of the latch."""
+    kms, attend = unattended
+    hz = 4                      # 16 frames, which can wait, are four seconds
+    old, new = (make(kms, seed, width=640, height=480) for seed in range(2))
+    first, _ = kms.show(kms.mode(640, 480, hz), primary=old)
+    kms.frame(first)
+    attend(False)
+    kms.set_plane("primary", new)
+    kms("commit", "nonblock", "event")
+    while kms.register("DONE_STATUS") < 6:
+        assert kms("pending") == ["0"]
+    attend(True)
+    number, time_ns = kms.event()
+    kms.frame(number + 4)
+
+    frames = frames_since(kms, first)
+    assert list(frames) == list(range(first, max(frames) + 1))
+    assert kms.counters()["lost"] == 0
+    for at, frame in frames.items():
+        assert frame.planes[0][1] == hash_of(new if at >= number else old), at
+        assert frame.time_ns - frames[first].time_ns == pytest.approx(
+            (at - first) * 1_000_000_000 / hz, abs=250_000_000 / hz)
+    assert time_ns == pytest.approx(frames[number - 1].time_ns, abs=250_000_000 / hz)
+
+
+def test_frames_beyond_the_fifo_are_counted(unattended):
+    kms, attend = unattended
+    first, _ = kms.show(kms.mode(WIDTH, HEIGHT), primary=make(kms, 0))
+    kms.frame(first)
+    attend(False)
+    while kms.register("DONE_LOST") < 3:
+        pass
+    attend(True)
+    last, _ = kms("vblank", 1)
+    kms.frame(int(last))
+    lost = kms.counters()["lost"]
+    gaps = [later - earlier - 1 for earlier, later in itertools.pairwise(frames_since(kms, first))]
+    assert lost >= 3
+    assert [gap for gap in gaps if gap] == [lost]
 
 
 def test_vblank_count_follows_the_engine(kms):

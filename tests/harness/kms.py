@@ -220,15 +220,11 @@ class Kms:
         return {frame.number: frame for frame in parse_frames(self.read("frames"))}
 
     def frame(self, number: int) -> Frame:
-        """The record of a frame, waited for.
-
-        If the host held up the interrupt for more than a frame, its record is
-        lost; then that of the next one, which shows the same if nobody flipped.
-        """
+        """The record of a frame, waited for."""
         for _ in range(5):
-            later = [frame for at, frame in self.frames().items() if at >= number]
-            if later:
-                return later[0]
+            frames = self.frames()
+            if number in frames:
+                return frames[number]
             self("vblank", 2)
         raise AssertionError(f"frame {number} is not in the records:\n{self.read('frames')}")
 
