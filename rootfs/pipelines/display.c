@@ -438,33 +438,6 @@ int display_flip(struct display *display, uint32_t fb)
 	return -1;
 }
 
-int display_watch_vblank(struct display *display)
-{
-	drmVBlank vblank = {
-		.request.type = DRM_VBLANK_RELATIVE | DRM_VBLANK_EVENT |
-				display->crtc_index << DRM_VBLANK_HIGH_CRTC_SHIFT,
-		.request.sequence = 1,
-		.request.signal = (unsigned long)display,
-	};
-
-	if (!drmWaitVBlank(display->fd, &vblank))
-		return 0;
-	complain("waiting for vblank: %s", strerror(errno));
-	return -1;
-}
-
-static void on_vblank(int fd, unsigned int sequence, unsigned int seconds,
-		      unsigned int microseconds, void *data)
-{
-	struct display *display = data;
-
-	(void)fd;
-	(void)seconds;
-	(void)microseconds;
-	display->vblank_done = true;
-	display->vblank = sequence;
-}
-
 static void on_flip(int fd, unsigned int sequence, unsigned int seconds,
 		    unsigned int microseconds, unsigned int crtc, void *data)
 {
@@ -474,7 +447,6 @@ static void on_flip(int fd, unsigned int sequence, unsigned int seconds,
 	(void)crtc;
 	display->flip_done = true;
 	display->flip.frame = sequence;
-	display->flip.last_frame = sequence;
 	display->flip.time_ns = seconds * 1000000000ull + microseconds * 1000ull;
 }
 
@@ -482,12 +454,10 @@ void display_read_events(struct display *display)
 {
 	drmEventContext context = {
 		.version = 3,
-		.vblank_handler = on_vblank,
 		.page_flip_handler2 = on_flip,
 	};
 
 	display->flip_done = false;
-	display->vblank_done = false;
 	drmHandleEvent(display->fd, &context);
 }
 

@@ -36,7 +36,6 @@ struct run {
 	unsigned int waiting_count;
 	struct slot flipping;	/* waits for its vblank */
 	bool is_flipping;
-	bool is_settling;	/* waits until the picture is complete */
 	int on_screen;		/* buffer, or NONE */
 	bool ended;		/* no more frames are wanted or will come */
 	bool interrupted;
@@ -163,7 +162,7 @@ static int show_next(struct run *run)
 {
 	uint32_t fb;
 
-	if (run->is_flipping || run->is_settling || !run->waiting_count)
+	if (run->is_flipping || !run->waiting_count)
 		return 0;
 	run->flipping = run->waiting[0];
 	run->waiting_count--;
@@ -189,26 +188,6 @@ static void tell_first(const struct run *run)
 		display->mode.hdisplay, display->mode.vdisplay, mode_hz(&display->mode));
 }
 
-/*
- * With a variable refresh rate a flip may be in effect before its event has
- * been handled, and the next one before the picture has been recorded. So that
- * each hash is assigned to its frame, show no other picture before the next
- * vblank. (With a fixed rate a flip never comes earlier than that.)
- */
-static int settle(struct run *run)
-{
-	if (!run->options->hash || !run->display.vrr)
-		return 0;
-	run->is_settling = true;
-	return display_watch_vblank(&run->display);
-}
-
-static void finish_settling(struct run *run)
-{
-	run->is_settling = false;
-	run->report.records[run->flipping.record].flip.last_frame = run->display.vblank - 1;
-}
-
 static int finish_flip(struct run *run)
 {
 	int before = run->on_screen;
@@ -218,8 +197,6 @@ static int finish_flip(struct run *run)
 	if (run->report.shown == 1)
 		tell_first(run);
 	run->is_flipping = false;
-	if (settle(run))
-		return -1;
 	if (run->options->copy)
 		return 0;
 	run->on_screen = run->flipping.buffer;
@@ -229,8 +206,6 @@ static int finish_flip(struct run *run)
 static int handle_display(struct run *run)
 {
 	display_read_events(&run->display);
-	if (run->display.vblank_done)
-		finish_settling(run);
 	return run->display.flip_done ? finish_flip(run) : 0;
 }
 
@@ -252,7 +227,7 @@ static int check_progress(struct run *run)
 
 	if (!limit || now_ns(CLOCK_MONOTONIC) - run->progress_ns < limit)
 		return 0;
-	if (run->is_flipping || run->is_settling)
+	if (run->is_flipping)
 		complain("the display has not shown a frame for %u s; see dmesg",
 			 run->options->timeout);
 	else
@@ -291,7 +266,7 @@ static bool is_done(const struct run *run)
 	const struct options *options = run->options;
 
 	return (run->ended || (options->frames && run->report.count >= options->frames)) &&
-	       !run->waiting_count && !run->is_flipping && !run->is_settling;
+	       !run->waiting_count && !run->is_flipping;
 }
 
 static void set_up(struct run *run)

@@ -112,8 +112,7 @@ struct display_buffer {
 
 /* Vblank counts are those of the DRM core. */
 struct flip {
-	uint32_t frame;			/* vblank at which it was known to be shown */
-	uint32_t last_frame;		/* no other picture was shown up to this vblank */
+	uint32_t frame;			/* vblank with which it took effect */
 	uint64_t time_ns;
 };
 
@@ -127,9 +126,8 @@ struct display {
 	bool vrr;
 	bool configured;		/* the mode and the planes are set */
 	uint32_t fb_property;		/* FB_ID of plane */
-	bool flip_done, vblank_done;
+	bool flip_done;
 	struct flip flip;
-	uint32_t vblank;
 };
 
 void display_open(struct display *display, const struct options *options,
@@ -143,9 +141,7 @@ void display_add_fb(struct display *display, struct display_buffer *buffer);
 double mode_hz(const drmModeModeInfo *mode);
 /* Asks to show fb from the next vblank on; returns 0, or -1 after complaining. */
 int display_flip(struct display *display, uint32_t fb);
-/* Asks for an event at the next vblank; returns 0, or -1 after complaining. */
-int display_watch_vblank(struct display *display);
-/* Reads events: sets flip_done and flip, vblank_done and vblank. */
+/* Reads events: sets flip_done and flip. */
 void display_read_events(struct display *display);
 void display_wait_vblanks(struct display *display, unsigned int count);
 

@@ -178,8 +178,7 @@ static struct record *find_shown(struct report *report, const char *line)
 	for (unsigned int i = report->count; i-- > 0;) {
 		struct record *record = &report->records[i];
 
-		if (record->shown && frame - record->flip.frame <=
-				     record->flip.last_frame - record->flip.frame)
+		if (record->shown && record->flip.frame == frame)
 			return record;
 	}
 	return NULL;
@@ -192,8 +191,7 @@ static void read_display_line(struct report *report, const char *line, bool over
 	const char *hash = plane ? strchr(plane, ':') : NULL;
 	struct record *record = hash ? find_shown(report, line) : NULL;
 
-	/* The first of several lines: later ones repeat the picture. */
-	if (!record || record->display_address)
+	if (!record)
 		return;
 	record->display_address = strtoull(plane, NULL, 0);
 	record->display_hash = strtoull(hash + 1, NULL, 0);

@@ -27,10 +27,10 @@ class Run:
 
 
 def assert_hashes_agree(run: Run) -> None:
-    """At a fixed rate a guest that was held up has not seen each picture's hash."""
-    known = [frame for frame in run.shown if frame["display_hash"]]
-    assert known
-    for frame in known:
+    """Each picture was read as it was written, and from there."""
+    assert run.shown
+    for frame in run.shown:
+        assert frame["camera_hash"]
         assert frame["camera_hash"] == frame["display_hash"]
         assert frame["camera_address"] == frame["display_address"]
 
