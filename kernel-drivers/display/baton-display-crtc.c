@@ -134,61 +134,19 @@ static void baton_display_crtc_atomic_disable(struct drm_crtc *crtc,
 	spin_unlock_irq(&crtc->dev->event_lock);
 }
 
-static void baton_display_crtc_send_event(struct baton_display *bd, u32 sequence,
-					  ktime_t time)
-{
-	struct drm_pending_vblank_event *event = bd->event;
-	struct timespec64 ts = ktime_to_timespec64(time);
-
-	bd->event = NULL;
-	event->event.vbl.sequence = sequence;
-	event->event.vbl.tv_sec = ts.tv_sec;
-	event->event.vbl.tv_usec = ts.tv_nsec / NSEC_PER_USEC;
-	drm_send_event_timestamp_locked(&bd->drm, &event->base, time);
-	drm_crtc_vblank_put(&bd->crtc);
-}
-
-/*
- * Complete the flip that has been latched. Its event tells the frame and the
- * time of the latch, which drm_crtc_send_vblank_event() does not know: by now
- * more vblanks may have passed.
- */
-static void baton_display_crtc_check_latch(struct baton_display *bd)
-{
-	u32 frame = baton_display_read(bd, A_DISP_LATCH_FRAME);
-	int error_ns;
-	ktime_t time;
-
-	lockdep_assert_held(&bd->drm.event_lock);
-
-	if (!bd->event || frame == bd->latch_frame)
-		return;
-
-	/* The vblank interrupt may be yet to come: the event is not ahead of it */
-	drm_crtc_accurate_vblank_count(&bd->crtc);
-	time = baton_display_read64(bd, A_DISP_LATCH_TIME_LO) +
-	       baton_display_clock_offset(bd, &error_ns);
-	baton_display_crtc_send_event(bd, frame + bd->sequence_offset, time);
-}
-
 /*
  * A cursor that moved is not waited for, so its commit may still be pending:
  * withdraw it, lest a vblank latch half of this one. It goes along with it.
- * Likewise the cursor's commit with that of a flip, unless that was latched.
  */
 static void baton_display_crtc_atomic_begin(struct drm_crtc *crtc,
 					    struct drm_atomic_state *state)
 {
-	struct baton_display *bd = to_baton_display(crtc->dev);
 	int idx;
 
 	if (!drm_dev_enter(crtc->dev, &idx))
 		return;
 
-	spin_lock_irq(&crtc->dev->event_lock);
-	baton_display_write(bd, A_DISP_COMMIT, 0);
-	baton_display_crtc_check_latch(bd);
-	spin_unlock_irq(&crtc->dev->event_lock);
+	baton_display_write(to_baton_display(crtc->dev), A_DISP_COMMIT, 0);
 
 	drm_dev_exit(idx);
 }
@@ -217,7 +175,6 @@ static void baton_display_crtc_commit(struct drm_crtc *crtc)
 	if (crtc->state->event) {
 		drm_WARN_ON(crtc->dev, drm_crtc_vblank_get(crtc));
 		bd->event = crtc->state->event;
-		bd->latch_frame = baton_display_read(bd, A_DISP_LATCH_FRAME);
 		crtc->state->event = NULL;
 	}
 	baton_display_write(bd, A_DISP_COMMIT, R_DISP_COMMIT_GO_MASK);
@@ -244,14 +201,53 @@ static void baton_display_crtc_atomic_flush(struct drm_crtc *crtc,
 	spin_unlock_irq(&crtc->dev->event_lock);
 }
 
+static void baton_display_crtc_send_event(struct baton_display *bd, u32 sequence,
+					  ktime_t time)
+{
+	struct drm_pending_vblank_event *event = bd->event;
+	struct timespec64 ts = ktime_to_timespec64(time);
+
+	lockdep_assert_held(&bd->drm.event_lock);
+
+	bd->event = NULL;
+	event->event.vbl.sequence = sequence;
+	event->event.vbl.tv_sec = ts.tv_sec;
+	event->event.vbl.tv_usec = ts.tv_nsec / NSEC_PER_USEC;
+	drm_send_event_timestamp_locked(&bd->drm, &event->base, time);
+	drm_crtc_vblank_put(&bd->crtc);
+}
+
+/*
+ * Its event tells the frame and the time of the latch. The DRM core would send
+ * those of the last vblank it knows of, and more may have passed since.
+ */
+static void baton_display_crtc_complete_flip(struct baton_display *bd)
+{
+	u32 frame = baton_display_read(bd, A_DISP_LATCH_FRAME);
+	u64 time_ns = baton_display_read64(bd, A_DISP_LATCH_TIME_LO);
+	int error_ns;
+
+	time_ns += baton_display_clock_offset(bd, &error_ns);
+	baton_display_crtc_send_event(bd, frame + bd->sequence_offset,
+				      ns_to_ktime(time_ns));
+}
+
 /**
  * baton_display_crtc_latched - handle the LATCH interrupt
  * @bd: the display
+ *
+ * The interrupt may belong to a commit before the one that @bd->event stands
+ * for; that one has taken effect when none waits any more. There is none after
+ * it: each commit waits for the flip before it.
  */
 void baton_display_crtc_latched(struct baton_display *bd)
 {
+	u32 status;
+
 	spin_lock(&bd->drm.event_lock);
-	baton_display_crtc_check_latch(bd);
+	status = baton_display_read(bd, A_DISP_STATUS);
+	if (bd->event && !FIELD_EX32(status, DISP_STATUS, COMMIT))
+		baton_display_crtc_complete_flip(bd);
 	spin_unlock(&bd->drm.event_lock);
 }
 

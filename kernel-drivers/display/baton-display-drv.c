@@ -155,6 +155,7 @@ static irqreturn_t baton_display_irq(int irq, void *data)
 		baton_display_report_error(bd);
 	if (FIELD_EX32(status, DISP_IRQ_STATUS, FRAME_DONE))
 		baton_display_collect_frames(bd);
+	/* In this order: the vblank count is not behind the flip's event */
 	if (FIELD_EX32(status, DISP_IRQ_STATUS, VBLANK))
 		drm_crtc_handle_vblank(&bd->crtc);
 	if (FIELD_EX32(status, DISP_IRQ_STATUS, LATCH))

@@ -51,7 +51,6 @@ struct baton_display_frame {
  *	latches of 64-bit registers, and the frame records
  * @event: completion of the commit that waits for its latch, protected by
  *	&drm_device.event_lock
- * @latch_frame: DISP_LATCH_FRAME before that latch, protected likewise
  * @sequence_offset: from DISP_FRAME to the vblank count of the DRM core,
  *	constant while the CRTC is on
  * @frames: ring of the last completed pictures
@@ -68,7 +67,6 @@ struct baton_display {
 	void __iomem *regs;
 	spinlock_t lock; /* registers and frames */
 	struct drm_pending_vblank_event *event;
-	u32 latch_frame;
 	u32 sequence_offset;
 	struct baton_display_frame frames[BATON_DISPLAY_FRAMES];
 	u64 frame_count;
