@@ -25,7 +25,7 @@ TEST_PROGRAMS := $(patsubst tests/guest/%.c,build/tests/guest/%,$(wildcard tests
 $(foreach p,$(TEST_PROGRAMS),$(eval $(call program,$(p),tests/guest/$(notdir $(p)).c)))
 
 .PHONY: rootfs test-programs
-rootfs: modules $(PROGRAMS) ## Pack the guest's root: build/rootfs/initramfs.cpio
+rootfs: modules $(PROGRAMS) ## Pack the guest's root: build/rootfs/initramfs.cpio, .cpio.gz
 	@$(STEP) rootfs rootfs/pack.sh $(ARM64_PACKAGES)
 
 test-programs: $(TEST_PROGRAMS) ## Compile the guest programs of the tests
