@@ -133,15 +133,15 @@ static int run_line(const struct command *commands, size_t count, char *line)
 	const struct command *command;
 	int args = -1;
 
-	for (char *word = strtok(line, " \n"); word && args < MAX_ARGS - 1;
-	     word = strtok(NULL, " \n"))
+	for (char *word = strtok(line, "\n "); word && args < MAX_ARGS - 1;
+	     word = strtok(NULL, "\n "))
 		arg[++args] = word;
 	if (args < 0)
 		return 0;
 	command = find_command(commands, count, arg[0], args);
 	if (!command)
 		command = find_command(common_commands, ARRAY_SIZE(common_commands), arg[0], args);
-	errno = ENOSYS;
+	errno = EOPNOTSUPP;
 	return command ? command->run(arg + 1) : reply_error();
 }
 

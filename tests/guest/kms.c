@@ -32,6 +32,7 @@ struct sw_sync_create_fence_data {
 	char name[32];
 	int32_t fence;
 };
+
 #define SW_SYNC_IOC_CREATE_FENCE _IOWR('W', 0, struct sw_sync_create_fence_data)
 #define SW_SYNC_IOC_INC _IOW('W', 1, uint32_t)
 
@@ -535,12 +536,12 @@ static int run(char *line)
 	char *arg[MAX_ARGS + 1] = { NULL };
 	int count = 0;
 
-	for (char *word = strtok(line, " \n"); word && count < MAX_ARGS; word = strtok(NULL, " \n"))
+	for (char *word = strtok(line, "\n "); word && count < MAX_ARGS; word = strtok(NULL, "\n "))
 		arg[count++] = word;
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
 		if (count > commands[i].args && !strcmp(arg[0], commands[i].name))
 			return commands[i].run(arg + 1);
-	errno = ENOSYS;
+	errno = EOPNOTSUPP;
 	return reply_error();
 }
 
