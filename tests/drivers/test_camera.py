@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The camera driver: formats, frames, errors, life and death."""
 
-import re
-
 import pytest
 import xxhash
 
