@@ -33,6 +33,21 @@ keep_newest() {
         sort -zrn | tail -zn +$((n + 1)) | cut -zd' ' -f2- | xargs -0r rm -rf
 }
 
+# Make a tree of hard links to another one, and apply patches to it, which does not touch the other.
+# usage: link_tree SOURCE NEW PATCH...
+link_tree() {
+    local source=$1 new=$2 hook
+    rm -rf "$new"
+    cp -al "$source" "$new" 2>/dev/null || {
+        rm -rf "$new"
+        cp -a "$source" "$new"
+    }
+    rm -rf "$new/.git"
+    for hook in "${@:3}"; do
+        patch -d "$new" -p1 --no-backup-if-mismatch <"$hook" || die "$hook does not apply to $source"
+    done
+}
+
 use_ccache() {
     export CCACHE_DIR=$BATON_CACHE/ccache CCACHE_BASEDIR=$1 CCACHE_NOHASHDIR=1
 }

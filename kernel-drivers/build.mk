@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The configuration: configs/NAME.config.
+#
+# Variables:
+#   KERNEL_CONFIG  debug: for gdb, with KASAN, lockdep and fault injection (release)
 KERNEL_CONFIG ?= release
 
 .PHONY: kernel

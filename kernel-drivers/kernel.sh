@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Build the guest's kernel in the cache, keyed by all it is made from, and
 # point build/linux to it.
-# usage: kernel-drivers/kernel.sh SOURCE_TREE CONFIG
+# usage: kernel-drivers/kernel.sh SOURCE_TREE release|NAME
+# NAME is configs/NAME.config on top of configs/release.config.
 set -euo pipefail
 . .ci/lib.sh
 
-source=$(realpath "$1")
-fragment=kernel-drivers/configs/$2.config
-inputs=("$fragment" kernel-drivers/configs/Kconfig kernel-drivers/Kconfig)
+pristine=$(realpath "$1")
+hooks=(kernel-drivers/hook/*.patch)
+fragments=(kernel-drivers/configs/release.config)
+[ "$2" = release ] || fragments+=("kernel-drivers/configs/$2.config")
+[ -f "${fragments[-1]}" ] || die "no kernel configuration ${fragments[-1]}"
 cross=aarch64-linux-gnu-
-[ -f "$fragment" ] || die "no kernel configuration $fragment"
 
-version=$(make -s -C "$source" kernelversion)
+version=$(make -s -C "$pristine" kernelversion)
+source=$BATON_CACHE/linux/$version-$( (echo "$pristine"; cat "${hooks[@]}") | short_hash)
+inputs=("${fragments[@]}" kernel-drivers/configs/Kconfig kernel-drivers/Kconfig)
 key=$version-$2-$( (echo "$source"; ${cross}gcc --version; files_hash "${inputs[@]}") | short_hash)
 tree=$BATON_CACHE/kernel/$key
 
@@ -22,6 +26,11 @@ kmake() {
         KBUILD_BUILD_USER=baton KBUILD_BUILD_HOST=baton \
         KBUILD_BUILD_TIMESTAMP='2025-01-01 00:00:00 UTC' KBUILD_BUILD_VERSION=1 \
         -j"$JOBS" "$@"
+}
+
+make_source() {
+    link_tree "$pristine" "$source.new" "${hooks[@]}"
+    mv "$source.new" "$source"
 }
 
 # Start from the objects of the last configuration.
@@ -38,10 +47,10 @@ seed_tree() {
     mv "$new" "$tree"
 }
 
-# Each line of the fragment must have survived dependency resolution.
+# Each line of the fragments must have survived dependency resolution.
 check_config() {
     local lost
-    lost=$(grep '^CONFIG_' "$fragment" | grep -vxFf "$tree/.config") || return 0
+    lost=$(grep -h '^CONFIG_' "${fragments[@]}" | grep -vxFf "$tree/.config") || return 0
     die "not taken over into the kernel configuration (dependencies?):
 $lost"
 }
@@ -49,15 +58,25 @@ $lost"
 build() {
     use_ccache "$BATON_CACHE"
     [ -d "$tree" ] || seed_tree
-    kmake KCONFIG_ALLCONFIG="$PWD/$fragment" allnoconfig
+    cat "${fragments[@]}" >"$tree/.baton/config"
+    kmake KCONFIG_ALLCONFIG="$tree/.baton/config" allnoconfig
     check_config
-    kmake Image modules headers scripts_gdb
+    kmake Image modules headers
+    if grep -qx CONFIG_GDB_SCRIPTS=y "$tree/.config"; then kmake scripts_gdb; fi
     touch "$tree/.baton/complete"
 }
 
-mkdir -p build "$BATON_CACHE/kernel"
-lock "$BATON_CACHE/kernel/.lock"
-[ -f "$tree/.baton/complete" ] || build
-touch "$tree" "$tree/.baton/complete"
+# A kernel that is there does not wait for one that is being built.
+get() {
+    mkdir -p "$BATON_CACHE/kernel" "$BATON_CACHE/linux"
+    lock "$BATON_CACHE/kernel/.lock"
+    [ -d "$source" ] || make_source
+    [ -f "$tree/.baton/complete" ] || build
+    keep_newest 4 "$BATON_CACHE/kernel"
+    keep_newest 4 "$BATON_CACHE/linux"
+}
+
+[ -f "$tree/.baton/complete" ] || get
+touch "$source" "$tree" "$tree/.baton/complete"
+mkdir -p build
 ln -sfn "$tree" build/linux
-keep_newest 4 "$BATON_CACHE/kernel"

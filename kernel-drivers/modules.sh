@@ -9,6 +9,12 @@ directory=$(realpath -m "$1")
 shift
 mkdir -p "$directory"
 lock "$directory/.lock"
+kernel=$(realpath build/linux)
+# make compares times only, so an older kernel would not compile anything anew.
+if [ "$(cat "$directory/.kernel" 2>/dev/null)" != "$kernel" ]; then
+    rm -rf "$directory/kernel-drivers"
+    echo "$kernel" >"$directory/.kernel"
+fi
 rsync -a kernel-drivers/ "$directory/kernel-drivers/"
 ln -sfn "$PWD/qemu-devices" "$directory/qemu-devices"
 use_ccache "$PWD"

@@ -14,15 +14,7 @@ if pkg-config --exists gtk+-3.0; then options+=' --enable-gtk'; fi
 # The source tree: hard links of the pristine one, plus the hook.
 make_tree() {
     local tree=build/qemu-src
-    rm -rf $tree.new
-    cp -al "$source" $tree.new 2>/dev/null || {
-        rm -rf $tree.new
-        cp -a "$source" $tree.new
-    }
-    rm -rf $tree.new/.git
-    for hook in qemu-devices/hook/*.patch; do
-        patch -d $tree.new -p1 --no-backup-if-mismatch <"$hook"
-    done
+    link_tree "$source" $tree.new qemu-devices/hook/*.patch
     ln -s ../../../qemu-devices $tree.new/hw/baton
     ln -s ../../../../../qemu-devices/baton.mak $tree.new/configs/devices/aarch64-softmmu/
     rm -rf $tree
