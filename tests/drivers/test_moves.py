@@ -118,6 +118,32 @@ def test_moving_before_the_stream_starts(camera: V4l2):
     assert all(buffer.start in POOL for buffer in buffers(camera.guest))
 
 
+def test_a_heap_buffer_is_placed_at_its_first_use(camera: V4l2):
+    fmt = camera.set_format("XR24", 320, 256)
+    fds = [camera.number("heap", "baton", fmt.sizes[0]) for _ in range(4)]
+    assert [buffer.generation for buffer in buffers(camera.guest)] == [0] * 4
+    camera("prime", CARD, fds[3])
+    camera.start_import([[fd] for fd in fds])
+    check_imported(camera, fds)
+    placed = buffers(camera.guest)
+    assert [buffer.generation for buffer in placed] == [1] * 4
+    assert [buffer.start in POOL for buffer in placed] == [False] * 3 + [True]
+    assert all(buffer.start in HIGH and buffer.pieces > 1 for buffer in placed[:3])
+    for fd in fds[:3]:
+        camera("prime", CARD, fd)
+    assert [buffer.generation for buffer in buffers(camera.guest)] == [2] * 3 + [1]
+    check_imported(camera, fds)
+
+
+def check_imported(camera: V4l2, fds: list[int]) -> None:
+    fmt = camera.format
+    for _ in range(2 * len(fds)):
+        frame = camera.dequeue()
+        memory = camera.dma_buf(fds[frame.buffer], fmt.sizes[0])
+        assert memory == b"".join(pattern(fmt, frame.sequence)[0])
+        camera.queue(frame.buffer)
+
+
 def test_a_buffer_that_is_pinned_stays(guest: Guest):
     """vkms imports for good: where it found the buffer, the buffer stays."""
     guest.run("modprobe vkms")
