@@ -1,30 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Drives the display for tests: reads commands from standard input, one a
- * line, answers each with a line "ok VALUE..." or "error ERRNO TEXT".
- *
- * Buffers, framebuffers and file descriptors go by their kernel's number.
- */
+/* Drives the display for tests. Buffers and framebuffers go by the kernel's number. */
 #include <drm_fourcc.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/dma-buf.h>
-#include <linux/dma-heap.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MAX_ARGS 16
+#include "commands.h"
 
 /* From drivers/dma-buf/sw_sync.c, which has no header. */
 struct sw_sync_create_fence_data {
@@ -45,25 +27,6 @@ static struct {
 	int timeline;
 	uint32_t fences;
 } kms;
-
-static int reply_error(void)
-{
-	printf("error %d %s\n", errno, strerror(errno));
-	return -1;
-}
-
-static int reply(int result)
-{
-	if (result)
-		return reply_error();
-	printf("ok\n");
-	return 0;
-}
-
-static uint64_t number(const char *text)
-{
-	return strtoull(text, NULL, 0);
-}
 
 /* The object's id and DRM_MODE_OBJECT_* type by its name. */
 static uint32_t find_object(const char *name, uint32_t *type)
@@ -298,21 +261,6 @@ static int cmd_free(char **arg)
 	return reply(drmCloseBufferHandle(kms.fd, number(arg[0])));
 }
 
-/* Copies a file into (or, !write, out of) mapped memory. */
-static int copy_file(const char *path, int fd, off_t offset, size_t size, bool write)
-{
-	int file = open(path, write ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
-	ssize_t done = -1;
-
-	if (memory != MAP_FAILED) {
-		done = write ? read(file, memory, size) : pwrite(file, memory, size, 0);
-		munmap(memory, size);
-	}
-	close(file);
-	return reply(done < 0);
-}
-
 /* load HANDLE SIZE PATH: copy a file into a dumb buffer */
 static int cmd_load(char **arg)
 {
@@ -321,26 +269,6 @@ static int cmd_load(char **arg)
 	if (drmIoctl(kms.fd, DRM_IOCTL_MODE_MAP_DUMB, &map))
 		return reply_error();
 	return copy_file(arg[2], kms.fd, map.offset, number(arg[1]), true);
-}
-
-/* load_fd FD SIZE PATH: copy a file into a dma-buf */
-static int cmd_load_fd(char **arg)
-{
-	struct dma_buf_sync begin = { DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE };
-	struct dma_buf_sync end = { DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE };
-	int fd = number(arg[0]), result;
-
-	if (ioctl(fd, DMA_BUF_IOCTL_SYNC, &begin))
-		return reply_error();
-	result = copy_file(arg[2], fd, 0, number(arg[1]), true);
-	ioctl(fd, DMA_BUF_IOCTL_SYNC, &end);
-	return result;
-}
-
-/* save_fd FD SIZE PATH: copy a dma-buf into a file */
-static int cmd_save_fd(char **arg)
-{
-	return copy_file(arg[2], number(arg[0]), 0, number(arg[1]), false);
 }
 
 /* fb FOURCC WIDTH HEIGHT HANDLE0 PITCH0 OFFSET0 [HANDLE1 PITCH1 OFFSET1]: id */
@@ -384,30 +312,6 @@ static int cmd_import(char **arg)
 	if (drmPrimeFDToHandle(kms.fd, number(arg[0]), &handle))
 		return reply_error();
 	return printf("ok %u\n", handle);
-}
-
-/* heap NAME SIZE: fd */
-static int cmd_heap(char **arg)
-{
-	struct dma_heap_allocation_data data = {
-		.len = number(arg[1]), .fd_flags = O_RDWR | O_CLOEXEC,
-	};
-	char path[64];
-	int heap, result;
-
-	snprintf(path, sizeof(path), "/dev/dma_heap/%s", arg[0]);
-	heap = open(path, O_RDWR);
-	if (heap < 0)
-		return reply_error();
-	result = ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data);
-	close(heap);
-	return result ? reply_error() : printf("ok %u\n", data.fd);
-}
-
-/* close FD */
-static int cmd_close(char **arg)
-{
-	return reply(close(number(arg[0])));
 }
 
 /* pid: of this program */
@@ -509,41 +413,21 @@ static int cmd_move(char **arg)
 	return reply(drmModeMoveCursor(kms.fd, kms.crtc, atoi(arg[0]), atoi(arg[1])));
 }
 
-static const struct {
-	const char *name;
-	int args;
-	int (*run)(char **arg);
-} commands[] = {
+static const struct command commands[] = {
 	{ "set", 3, cmd_set }, { "get", 2, cmd_get }, { "crtc", 0, cmd_crtc },
 	{ "blob", 1, cmd_blob },
 	{ "mode", 10, cmd_mode }, { "modes", 0, cmd_modes },
 	{ "commit", 0, cmd_commit }, { "event", 0, cmd_event },
 	{ "pending", 0, cmd_pending }, { "vblank", 1, cmd_vblank },
 	{ "dumb", 3, cmd_dumb }, { "free", 1, cmd_free }, { "load", 3, cmd_load },
-	{ "load_fd", 3, cmd_load_fd }, { "save_fd", 3, cmd_save_fd },
 	{ "fb", 6, cmd_fb }, { "rmfb", 1, cmd_rmfb },
 	{ "export", 1, cmd_export }, { "import", 1, cmd_import },
-	{ "heap", 2, cmd_heap }, { "close", 1, cmd_close },
 	{ "pid", 0, cmd_pid }, { "adopt", 2, cmd_adopt },
 	{ "fence", 0, cmd_fence }, { "signal", 0, cmd_signal },
 	{ "attach_fence", 2, cmd_attach_fence }, { "out_fence", 0, cmd_out_fence },
 	{ "setcrtc", 3, cmd_setcrtc }, { "page_flip", 1, cmd_page_flip },
 	{ "cursor", 3, cmd_cursor }, { "move", 2, cmd_move },
 };
-
-static int run(char *line)
-{
-	char *arg[MAX_ARGS + 1] = { NULL };
-	int count = 0;
-
-	for (char *word = strtok(line, "\n "); word && count < MAX_ARGS; word = strtok(NULL, "\n "))
-		arg[count++] = word;
-	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
-		if (count > commands[i].args && !strcmp(arg[0], commands[i].name))
-			return commands[i].run(arg + 1);
-	errno = EOPNOTSUPP;
-	return reply_error();
-}
 
 static void find_planes(void)
 {
@@ -580,12 +464,6 @@ static int open_card(const char *path)
 
 int main(int argc, char **argv)
 {
-	char line[512];
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (reply(open_card(argc > 1 ? argv[1] : "/dev/dri/card0")))
-		return 1;
-	while (fgets(line, sizeof(line), stdin))
-		run(line);
-	return 0;
+	return run_commands(commands, ARRAY_SIZE(commands),
+			    open_card(argc > 1 ? argv[1] : "/dev/dri/card0"));
 }

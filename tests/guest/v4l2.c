@@ -185,29 +185,64 @@ static int open_counter(int cpu)
 	return syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
+/* Takes a frame and queues its buffer again; its sequence in @sequence. */
+static int take_frame(uint32_t *sequence)
+{
+	struct v4l2_plane planes[VIDEO_MAX_PLANES] = { 0 };
+	struct v4l2_buffer buffer = {
+		.type = TYPE, .memory = memory, .m.planes = planes, .length = VIDEO_MAX_PLANES,
+	};
+
+	if (ioctl(video, VIDIOC_DQBUF, &buffer))
+		return -1;
+	*sequence = buffer.sequence;
+	return queue(buffer.index, buffer.length, (char *[]){ NULL });
+}
+
 /* burst COUNT: take COUNT frames; instructions that CPU 0 retired meanwhile */
 static int cmd_burst(char **arg)
 {
 	int counter = open_counter(0);
 	uint64_t instructions = 0;
+	uint32_t sequence;
 
 	if (counter < 0)
 		return reply_error();
-	for (uint64_t i = number(arg[0]); i > 0; i--) {
-		struct v4l2_plane planes[VIDEO_MAX_PLANES] = { 0 };
-		struct v4l2_buffer buffer = {
-			.type = TYPE, .memory = memory,
-			.m.planes = planes, .length = VIDEO_MAX_PLANES,
-		};
-
-		if (ioctl(video, VIDIOC_DQBUF, &buffer) ||
-		    queue(buffer.index, buffer.length, (char *[]){ NULL }))
+	for (uint64_t i = number(arg[0]); i > 0; i--)
+		if (take_frame(&sequence))
 			return reply_error();
-	}
 	if (read(counter, &instructions, sizeof(instructions)) < 0)
 		return reply_error();
 	close(counter);
 	return printf("ok %llu\n", (unsigned long long)instructions);
+}
+
+/* relay CARD COUNT STEP FD...: stream; after each STEP of COUNT frames import the next
+ * dma-buf into a display; the sequences
+ */
+static int cmd_relay(char **arg)
+{
+	int card = open(arg[0], O_RDWR | O_CLOEXEC), type = TYPE;
+	uint64_t count = number(arg[1]), step = number(arg[2]);
+	uint32_t sequences[256];
+
+	if (card < 0 || count > ARRAY_SIZE(sequences) || ioctl(video, VIDIOC_STREAMON, &type))
+		return reply_error();
+	for (uint64_t i = 0; i < count; i++) {
+		struct drm_prime_handle prime = { 0 };
+
+		if (take_frame(&sequences[i]))
+			return reply_error();
+		if ((i + 1) % step || !arg[3])
+			continue;
+		prime.fd = number(arg++[3]);
+		if (ioctl(card, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime))
+			return reply_error();
+	}
+	printf("ok");
+	for (uint64_t i = 0; i < count; i++)
+		printf(" %u", sequences[i]);
+	return printf("\n");
 }
 
 /* on */
@@ -307,7 +342,7 @@ static const struct command commands[] = {
 	{ "request", 2, cmd_request }, { "export", 2, cmd_export },
 	{ "prime", 2, cmd_prime },
 	{ "queue", 2, cmd_queue }, { "dequeue", 0, cmd_dequeue },
-	{ "burst", 1, cmd_burst },
+	{ "burst", 1, cmd_burst }, { "relay", 3, cmd_relay },
 	{ "on", 0, cmd_on }, { "off", 0, cmd_off },
 	{ "subscribe", 1, cmd_subscribe }, { "event", 0, cmd_event },
 	{ "save", 3, cmd_save }, { "map", 2, cmd_map }, { "scattered", 1, cmd_scattered },

@@ -7,26 +7,14 @@
     kms.show(mode, primary=picture)
 """
 
-import errno
-import itertools
 import re
 from dataclasses import dataclass
 
-from . import paths
 from .agent import Command
 from .guest import Guest
+from .program import Program
 
-_PROGRAM = paths.BUILD / "tests" / "guest" / "kms"
-_SERIAL = itertools.count(1)
 _BITS = {"XR24": 32, "AR24": 32, "RG16": 16, "NV12": 8}
-
-
-class KmsError(AssertionError):
-    """The kernel refused a command; `code` is the errno."""
-
-    def __init__(self, command: str, code: int, text: str):
-        super().__init__(f"kms '{command}': {text}")
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -68,61 +56,11 @@ def pad_lines(pixels: bytes, line: int, pitch: int) -> bytes:
                     for at in range(0, len(pixels), line))
 
 
-class Kms:
+class Kms(Program):
     def __init__(self, guest: Guest, minor: int = 0):
-        self.guest = guest
+        super().__init__(guest, "kms", f"/dev/dri/card{minor}")
         self.debugfs = f"/sys/kernel/debug/dri/{minor}"
-        self._program = f"/tmp/kms{next(_SERIAL)}"
-        guest.put(paths.built(_PROGRAM, "test-programs"), self._program, 0o755)
-        self._command = guest.spawn([self._program, f"/dev/dri/card{minor}"], stdin=True)
-        self._answers = 0
-        self._answer("opening the display")
         self._crtc = self.number("crtc")
-
-    def _answer(self, command: str) -> list[str]:
-        program = self._command
-
-        def answered() -> bool:
-            return program.stdout.count("\n") > self._answers or program.done
-
-        self.guest.agent.wait(answered, f"the answer to '{command}'")
-        lines = program.stdout.splitlines()
-        if len(lines) <= self._answers:
-            raise AssertionError(f"kms ended at '{command}': {program.stderr}")
-        status, *words = lines[self._answers].split()
-        self._answers += 1
-        if status == "error":
-            raise KmsError(command, int(words[0]), " ".join(words[1:]))
-        return words
-
-    def send(self, *words: object) -> str:
-        """Send a command without waiting for its answer."""
-        command = " ".join(str(word).replace(" ", "_") for word in words)
-        self._command.send(f"{command}\n".encode())
-        return command
-
-    def __call__(self, *words: object) -> list[str]:
-        return self._answer(self.send(*words))
-
-    def answer(self) -> list[str]:
-        """The answer to what `send` sent."""
-        return self._answer("what was sent")
-
-    def number(self, *words: object) -> int:
-        return int(self(*words)[0])
-
-    def refused(self, *words: object) -> str:
-        """Send a command that must fail; the errno's name."""
-        try:
-            self(*words)
-        except KmsError as error:
-            return errno.errorcode[error.code]
-        raise AssertionError(f"kms {words} was not refused")
-
-    def close(self) -> None:
-        """End the program, closing the card and all descriptors."""
-        self._command.send(b"")
-        self._command.wait()
 
     def mode(self, width: int, height: int, hz: float = 60) -> int:
         """A mode with little blanking; the property blob's id."""
@@ -130,11 +68,6 @@ class Kms:
         clock = round(htotal * vtotal * hz / 1000)
         return self.number("mode", clock, width, width + 16, width + 48, htotal,
                            height, height + 3, height + 8, vtotal, 0)
-
-    def store(self, pixels: bytes) -> str:
-        path = f"{self._program}.pixels"
-        self.guest.put(pixels, path)
-        return path
 
     def dumb(self, fourcc: str, width: int, height: int) -> tuple[int, int, int]:
         """A dumb buffer for a picture: handle, pitch, size."""

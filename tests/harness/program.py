@@ -46,8 +46,8 @@ class Program:
         return words
 
     def send(self, *words: object) -> str:
-        """Send a command without waiting for its answer."""
-        command = " ".join(str(word) for word in words)
+        """Send a command without waiting for its answer. A space in a word becomes "_"."""
+        command = " ".join(str(word).replace(" ", "_") for word in words)
         self._command.send(f"{command}\n".encode())
         return command
 
