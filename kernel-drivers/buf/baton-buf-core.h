@@ -34,6 +34,7 @@ struct file;
  * @vmaps: kernel mappings, which forbid a move
  * @vaddr: of the kernel mapping
  * @generation: number of storages so far
+ * @used: somebody may have written to the storage; before, it is all zeroes
  * @cpu_touched: the CPU caches may hold lines of the storage
  */
 struct baton_buf {
@@ -52,6 +53,7 @@ struct baton_buf {
 	unsigned int vmaps;
 	void *vaddr;
 	unsigned int generation;
+	bool used;
 	bool cpu_touched;
 };
 

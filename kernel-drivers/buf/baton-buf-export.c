@@ -174,6 +174,7 @@ static struct sg_table *baton_dmabuf_map(struct dma_buf_attachment *attach,
 		return ERR_PTR(ret);
 	}
 
+	buf->used = true;
 	baton_buf_flush(buf);
 	return &map->sgt;
 
@@ -201,6 +202,7 @@ static int baton_dmabuf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_d
 
 	ret = baton_buf_populate_locked(buf);
 	if (!ret) {
+		buf->used = true;
 		buf->cpu_touched = true;
 		baton_storage_sync_for_cpu(buf->storage, dir);
 	}
@@ -236,6 +238,7 @@ static int baton_dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	}
 
 	buf->vmaps++;
+	buf->used = true;
 	buf->cpu_touched = true;
 	atomic_inc(&buf->cpu_users);
 	iosys_map_set_vaddr(map, buf->vaddr);

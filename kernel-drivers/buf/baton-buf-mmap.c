@@ -82,6 +82,7 @@ static vm_fault_t baton_buf_fault(struct vm_fault *vmf)
 	if (baton_buf_populate_locked(buf)) {
 		ret = VM_FAULT_OOM;
 	} else {
+		buf->used = true;
 		buf->cpu_touched = true;
 		ret = baton_buf_insert(buf, vmf);
 	}

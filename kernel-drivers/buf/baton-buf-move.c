@@ -53,7 +53,8 @@ static void baton_move(struct baton_buf *buf, struct baton_storage *storage)
 
 	trace_baton_buf_move_begin(buf);
 	baton_buf_zap(buf);
-	baton_storage_copy(storage, old);
+	if (buf->used)
+		baton_storage_copy(storage, old);
 	buf->storage = storage;
 	buf->generation++;
 	buf->cpu_touched = atomic_read(&buf->cpu_users);

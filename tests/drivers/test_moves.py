@@ -107,6 +107,23 @@ def test_moving_delays_and_tears_no_frame(boot, width, height, count):
         assert (entry.status, entry.hash) == (1, xxhash.xxh64_intdigest(lines))
 
 
+def test_a_new_buffer_is_clear_wherever_it_is(camera: V4l2):
+    size = camera.set_format("XR24", 320, 240).sizes[0]
+    for _ in range(3):  # the memory is not new any more
+        camera.request("mmap", 2)
+        fds = [camera.number("export", index, 0) for index in range(2)]
+        camera("close", camera.number("prime", CARD, fds[1]))
+        assert [buffer.generation for buffer in buffers(camera.guest)] == [1, 2]
+        assert [camera.dma_buf(fd, size) for fd in fds] == [bytes(size)] * 2
+        camera("on")
+        for index in range(2):
+            camera.queue(index)
+        check_frames(camera, 4)
+        camera.stop()
+        for fd in fds:
+            camera("close", fd)
+
+
 def test_moving_before_the_stream_starts(camera: V4l2):
     camera.set_format("XR24", 320, 240)
     camera.request("mmap", 4)
