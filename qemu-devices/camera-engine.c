@@ -239,7 +239,11 @@ static bool start_frame(BatonCameraState *s, int64_t start)
     return true;
 }
 
-static void slice_time(BatonCameraState *s, int64_t now)
+/*
+ * Within a frame the schedule is nominal, free running too: slices that are
+ * due on a slow host follow each other without a turn of the main loop.
+ */
+static void slice_time(BatonCameraState *s)
 {
     CameraFrame *f = &s->frame;
     CameraError error = {};
@@ -251,8 +255,7 @@ static void slice_time(BatonCameraState *s, int64_t now)
     } else if (++f->slice == num_slices(s)) {
         end_frame_with(s, BATON_CAMERA_DESC_DONE);
     } else {
-        begin_slice(s, is_freerunning(s) ? MAX(f->deadline, now)
-                                         : f->deadline);
+        begin_slice(s, f->deadline);
     }
 }
 
@@ -308,10 +311,10 @@ static void engine_timer(void *opaque)
     int64_t now = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
 
     if (is_freerunning(s)) {
-        slice_time(s, now);
+        slice_time(s);
         start_next(s, MAX(s->frame.deadline, now));
     } else if (s->frame.active && s->frame.deadline <= s->next_frame) {
-        slice_time(s, now);
+        slice_time(s);
     } else {
         frame_time(s, now);
     }

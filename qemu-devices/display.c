@@ -3,6 +3,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/madvise.h"
 #include "qemu/timer.h"
 #include "hw/irq.h"
 #include "hw/qdev-properties.h"
@@ -22,6 +23,17 @@ static void baton_display_reset_enter(Object *obj, ResetType type)
 static void baton_display_reset_hold(Object *obj, ResetType type)
 {
     qemu_irq_lower(BATON_DISPLAY(obj)->irq);
+}
+
+/* Memory that no mode uses is never touched, so costs nothing. */
+static uint32_t *alloc_picture(void)
+{
+    void *picture = qemu_anon_ram_alloc(PICTURE_BYTES, NULL, false, false);
+
+    if (picture) {
+        qemu_madvise(picture, PICTURE_BYTES, QEMU_MADV_HUGEPAGE);
+    }
+    return picture;
 }
 
 static void baton_display_realize(DeviceState *dev, Error **errp)
@@ -46,9 +58,13 @@ static void baton_display_realize(DeviceState *dev, Error **errp)
     s->name = dev->id ?: TYPE_BATON_DISPLAY;
     baton_dma_init(&s->dma, s->name);
     s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, baton_display_step, s);
-    /* Memory that no mode uses is never touched, so costs nothing. */
-    s->back = g_malloc0(PICTURE_BYTES);
-    s->front = g_malloc0(PICTURE_BYTES);
+    s->back = alloc_picture();
+    s->front = alloc_picture();
+    if (!s->back || !s->front) {
+        error_setg(errp, "no memory for two pictures of %d bytes",
+                   PICTURE_BYTES);
+        return;
+    }
     baton_display_make_edid(s);
     baton_display_init_ui(s);
 }
