@@ -23,15 +23,15 @@ _RUNS = 5
 
 
 def first_frame(results: Results, out: Path) -> None:
-    """QEMU's start to the first flip of a camera picture."""
+    """QEMU's start to the first flip of a camera picture, with a queue of three."""
     times = []
     for run in range(_RUNS):
         start = time.monotonic()
         with Guest(GuestConfig(), out / f"first-frame{run}") as guest:
-            report = pipeline.run(guest, *PICTURE, "--frames", "2")
+            report = pipeline.run(guest, *PICTURE, "--frames", "2", "--buffers", "3")
             shown = pipeline.host_time(guest, report["summary"]["first_frame_boot_ns"])
         times.append(shown - start)
-    results.add("QEMU start to first camera frame on the display", times, "s", "<= 1.5")
+    results.add("QEMU start to first camera frame on the display (3 buffers)", times, "s", "<= 1.5")
 
 
 def _clocks(guest: Guest) -> tuple[float, float]:
