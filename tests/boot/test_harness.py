@@ -72,5 +72,6 @@ def test_panic(guest):
 
 def test_qemu_that_dies(guest):
     os.kill(guest.process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, guest.process.pid, os.WEXITED | os.WNOWAIT)  # its sockets close first
     with pytest.raises(GuestError, match="QEMU ended|channel is closed"):
         guest.run("true")

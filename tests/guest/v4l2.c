@@ -235,7 +235,8 @@ static int cmd_relay(char **arg)
 			return reply_error();
 		if ((i + 1) % step || !arg[3])
 			continue;
-		prime.fd = number(arg++[3]);
+		prime.fd = number(arg[3]);
+		arg++;
 		if (ioctl(card, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime))
 			return reply_error();
 	}
