@@ -98,30 +98,6 @@ void baton_buf_put(struct baton_buf *buf)
 }
 EXPORT_SYMBOL_GPL(baton_buf_put);
 
-/**
- * baton_buf_size() - the size of a buffer
- * @buf: the buffer
- *
- * Return: bytes, a multiple of PAGE_SIZE.
- */
-size_t baton_buf_size(const struct baton_buf *buf)
-{
-	return buf->size;
-}
-EXPORT_SYMBOL_GPL(baton_buf_size);
-
-/**
- * baton_buf_resv() - the reservation object of a buffer
- * @buf: the buffer
- *
- * Return: the one that all its dma_bufs share.
- */
-struct dma_resv *baton_buf_resv(struct baton_buf *buf)
-{
-	return &buf->resv;
-}
-EXPORT_SYMBOL_GPL(baton_buf_resv);
-
 /* Give the buffer storage that suits all its users, if it has none. */
 int baton_buf_populate_locked(struct baton_buf *buf)
 {
@@ -172,20 +148,6 @@ void baton_buf_flush(struct baton_buf *buf)
 	buf->cpu_touched = atomic_read(&buf->cpu_users);
 	baton_storage_sync_for_device(buf->storage, DMA_BIDIRECTIONAL);
 }
-
-/**
- * baton_buf_sync_for_cpu() - let the CPU see what engines wrote
- * @buf: the buffer
- * @dir: what engines did with it
- */
-void baton_buf_sync_for_cpu(struct baton_buf *buf, enum dma_data_direction dir)
-{
-	dma_resv_lock(&buf->resv, NULL);
-	if (buf->storage)
-		baton_storage_sync_for_cpu(buf->storage, dir);
-	dma_resv_unlock(&buf->resv);
-}
-EXPORT_SYMBOL_GPL(baton_buf_sync_for_cpu);
 
 /**
  * baton_buf_sync_for_device() - let engines see what the CPU wrote

@@ -323,16 +323,3 @@ struct dma_buf *baton_buf_export(struct baton_buf *buf, int flags)
 	return dmabuf;
 }
 EXPORT_SYMBOL_GPL(baton_buf_export);
-
-/**
- * baton_buf_from_dmabuf() - the buffer behind a dma-buf
- * @dmabuf: anybody's
- *
- * Return: the buffer, without a reference of its own, or NULL if @dmabuf is of
- * another exporter.
- */
-struct baton_buf *baton_buf_from_dmabuf(struct dma_buf *dmabuf)
-{
-	return dmabuf->ops == &baton_dmabuf_ops ? baton_buf_of(dmabuf) : NULL;
-}
-EXPORT_SYMBOL_GPL(baton_buf_from_dmabuf);

@@ -38,14 +38,10 @@ struct baton_buf *baton_buf_create(size_t size, const char *exporter);
 int baton_buf_populate(struct baton_buf *buf);
 void baton_buf_get(struct baton_buf *buf);
 void baton_buf_put(struct baton_buf *buf);
-size_t baton_buf_size(const struct baton_buf *buf);
 
 struct dma_buf *baton_buf_export(struct baton_buf *buf, int flags);
-struct baton_buf *baton_buf_from_dmabuf(struct dma_buf *dmabuf);
-struct dma_resv *baton_buf_resv(struct baton_buf *buf);
 
 int baton_buf_mmap(struct baton_buf *buf, struct vm_area_struct *vma);
-void baton_buf_sync_for_cpu(struct baton_buf *buf, enum dma_data_direction dir);
 void baton_buf_sync_for_device(struct baton_buf *buf, enum dma_data_direction dir);
 
 struct dma_fence *baton_buf_fence_new(u64 context, u64 seqno);
