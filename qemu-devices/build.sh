@@ -9,7 +9,6 @@ set -euo pipefail
 source=$(realpath "$1")
 binary=build/qemu/qemu-system-aarch64
 options=$(grep '^--' qemu-devices/configure.options)
-if pkg-config --exists gtk+-3.0; then options+=' --enable-gtk'; fi
 
 # The source tree: hard links of the pristine one, plus the hook.
 make_tree() {
