@@ -22,14 +22,17 @@ DEFINE_MUTEX(baton_buffers_lock); /* baton_buffers */
 
 /**
  * baton_buf_create() - make a buffer without storage
+ * @dev: for whose driver, until baton_buf_withdraw(), or NULL
  * @size: bytes, rounded up to whole pages
- * @exporter: name that debugfs shows; not copied
+ * @name: of the exporter, for people
+ * @flags: BATON_BUF_WRITECOMBINE
  *
  * Storage is chosen at the first use, for all importers attached by then.
  *
  * Return: the buffer, with one reference, or an ERR_PTR().
  */
-struct baton_buf *baton_buf_create(size_t size, const char *exporter)
+struct baton_buf *baton_buf_create(struct device *dev, size_t size, const char *name,
+				   unsigned int flags)
 {
 	struct baton_buf *buf;
 	int ret;
@@ -46,19 +49,28 @@ struct baton_buf *baton_buf_create(size_t size, const char *exporter)
 	INIT_LIST_HEAD(&buf->exports);
 	INIT_LIST_HEAD(&buf->users);
 	buf->size = PAGE_ALIGN(size);
-	buf->exporter = exporter;
-
-	ret = baton_buf_file_init(buf);
-	if (ret) {
-		dma_resv_fini(&buf->resv);
-		kfree(buf);
-		return ERR_PTR(ret);
+	buf->writecombine = flags & BATON_BUF_WRITECOMBINE;
+	buf->name = kstrdup_const(name, GFP_KERNEL);
+	if (!buf->name) {
+		ret = -ENOMEM;
+		goto err_free;
 	}
 
+	ret = baton_buf_file_init(buf);
+	if (ret)
+		goto err_free;
+
+	buf->dev = get_device(dev);
 	mutex_lock(&baton_buffers_lock);
 	list_add_tail(&buf->link, &baton_buffers);
 	mutex_unlock(&baton_buffers_lock);
 	return buf;
+
+err_free:
+	kfree_const(buf->name);
+	dma_resv_fini(&buf->resv);
+	kfree(buf);
+	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_GPL(baton_buf_create);
 
@@ -74,6 +86,8 @@ static void baton_buf_release(struct kref *kref)
 	trace_baton_buf_free(buf);
 	fput(buf->file);
 	baton_storage_put(buf->storage);
+	put_device(buf->dev);
+	kfree_const(buf->name);
 	dma_resv_fini(&buf->resv);
 	kfree(buf);
 }
@@ -97,6 +111,31 @@ void baton_buf_put(struct baton_buf *buf)
 	kref_put(&buf->kref, baton_buf_release);
 }
 EXPORT_SYMBOL_GPL(baton_buf_put);
+
+/**
+ * baton_buf_withdraw() - the driver of a device goes away
+ * @dev: the device
+ *
+ * Buffers made for @dev keep their storage until they are released. Nobody can
+ * attach to them or map them for DMA any more, and user mappings fault again.
+ */
+void baton_buf_withdraw(struct device *dev)
+{
+	struct baton_buf *buf;
+
+	mutex_lock(&baton_buffers_lock);
+	list_for_each_entry(buf, &baton_buffers, link) {
+		if (buf->dev != dev)
+			continue;
+
+		dma_resv_lock(&buf->resv, NULL);
+		buf->withdrawn = true;
+		baton_buf_zap(buf);
+		dma_resv_unlock(&buf->resv);
+	}
+	mutex_unlock(&baton_buffers_lock);
+}
+EXPORT_SYMBOL_GPL(baton_buf_withdraw);
 
 /* Give the buffer storage that suits all its users, if it has none. */
 int baton_buf_populate_locked(struct baton_buf *buf)
@@ -136,6 +175,13 @@ int baton_buf_populate(struct baton_buf *buf)
 }
 EXPORT_SYMBOL_GPL(baton_buf_populate);
 
+/* The CPU gets at the storage. */
+void baton_buf_touch(struct baton_buf *buf)
+{
+	buf->used = true;
+	buf->cpu_touched = !buf->writecombine;
+}
+
 /*
  * Before an engine uses the buffer: write back what the CPU left in its caches.
  * Without a CPU mapping nothing new gets there.
@@ -157,7 +203,7 @@ void baton_buf_flush(struct baton_buf *buf)
 void baton_buf_sync_for_device(struct baton_buf *buf, enum dma_data_direction dir)
 {
 	dma_resv_lock(&buf->resv, NULL);
-	if (buf->storage)
+	if (buf->storage && !buf->writecombine)
 		baton_storage_sync_for_device(buf->storage, dir);
 	dma_resv_unlock(&buf->resv);
 }

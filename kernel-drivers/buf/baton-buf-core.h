@@ -12,7 +12,9 @@
 
 #include "baton-buf-limits.h"
 
+struct baton_buf_exporter;
 struct baton_storage;
+struct device;
 struct dma_buf;
 struct dma_buf_attachment;
 struct file;
@@ -21,7 +23,9 @@ struct file;
  * struct baton_buf - a buffer
  * @kref: held by its creator, each dma_buf and each user mapping
  * @size: bytes, a multiple of PAGE_SIZE
- * @exporter: name of the exporter, for people
+ * @name: of the exporter, for people
+ * @dev: for whose driver it was made, or NULL
+ * @writecombine: how the CPU maps it
  * @file: owner of the inode in which all user mappings are, whatever they were
  *	made through, so that a move finds them
  * @cpu_users: user mappings, kernel mappings and open brackets
@@ -36,11 +40,14 @@ struct file;
  * @generation: number of storages so far
  * @used: somebody may have written to the storage; before, it is all zeroes
  * @cpu_touched: the CPU caches may hold lines of the storage
+ * @withdrawn: @dev has lost its driver: nobody may attach any more
  */
 struct baton_buf {
 	struct kref kref;
 	size_t size;
-	const char *exporter;
+	const char *name;
+	struct device *dev;
+	bool writecombine;
 	struct file *file;
 	atomic_t cpu_users;
 	struct list_head link;
@@ -55,6 +62,7 @@ struct baton_buf {
 	unsigned int generation;
 	bool used;
 	bool cpu_touched;
+	bool withdrawn;
 };
 
 /**
@@ -62,11 +70,15 @@ struct baton_buf {
  * @link: in &baton_buf.exports
  * @dmabuf: the dma_buf
  * @buf: the buffer
+ * @exporter: who made it, NULL for an internal one
+ * @priv: of @exporter
  */
 struct baton_export {
 	struct list_head link;
 	struct dma_buf *dmabuf;
 	struct baton_buf *buf;
+	const struct baton_buf_exporter *exporter;
+	void *priv;
 };
 
 /**
@@ -98,6 +110,7 @@ int baton_buf_admit(struct baton_buf *buf, struct baton_user *user);
 
 /* baton-buf-core.c; dma_resv held */
 int baton_buf_populate_locked(struct baton_buf *buf);
+void baton_buf_touch(struct baton_buf *buf);
 void baton_buf_flush(struct baton_buf *buf);
 
 /* baton-buf-mmap.c */

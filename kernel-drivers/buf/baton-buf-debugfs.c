@@ -53,7 +53,7 @@ static int baton_show_buffer(struct seq_file *s, struct baton_buf *buf)
 		return ret;
 
 	seq_printf(s, "buffer=%lu exporter=%s bytes=%zu storage=%s pieces=%u generation=%u exports=%zu pins=%u vmaps=%u cpu_users=%d\n",
-		   file_inode(buf->file)->i_ino, buf->exporter, buf->size,
+		   file_inode(buf->file)->i_ino, buf->name, buf->size,
 		   !buf->storage ? "none" : buf->storage->pool ? "pool" : "pages",
 		   buf->storage ? buf->storage->run_count : 0, buf->generation,
 		   list_count_nodes(&buf->exports), buf->pins, buf->vmaps,

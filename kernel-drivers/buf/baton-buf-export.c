@@ -141,6 +141,9 @@ static struct sg_table *baton_dmabuf_map(struct dma_buf_attachment *attach,
 	if (!valid_dma_direction(dir) || dir == DMA_NONE)
 		return ERR_PTR(-EINVAL);
 
+	if (buf->withdrawn)
+		return ERR_PTR(-ENODEV);
+
 	ret = baton_buf_populate_locked(buf);
 	if (ret)
 		return ERR_PTR(ret);
@@ -202,9 +205,9 @@ static int baton_dmabuf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_d
 
 	ret = baton_buf_populate_locked(buf);
 	if (!ret) {
-		buf->used = true;
-		buf->cpu_touched = true;
-		baton_storage_sync_for_cpu(buf->storage, dir);
+		baton_buf_touch(buf);
+		if (!buf->writecombine)
+			baton_storage_sync_for_cpu(buf->storage, dir);
 	}
 	dma_resv_unlock(&buf->resv);
 	return ret;
@@ -224,22 +227,24 @@ static int baton_dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 static int baton_dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct baton_buf *buf = baton_buf_of(dmabuf);
+	pgprot_t prot = PAGE_KERNEL;
 	int ret;
+
+	if (buf->writecombine)
+		prot = pgprot_writecombine(prot);
 
 	ret = baton_buf_populate_locked(buf);
 	if (ret)
 		return ret;
 
 	if (!buf->vmaps) {
-		buf->vaddr = vmap(buf->storage->pages, buf->size >> PAGE_SHIFT, VM_MAP,
-				  PAGE_KERNEL);
+		buf->vaddr = vmap(buf->storage->pages, buf->size >> PAGE_SHIFT, VM_MAP, prot);
 		if (!buf->vaddr)
 			return -ENOMEM;
 	}
 
 	buf->vmaps++;
-	buf->used = true;
-	buf->cpu_touched = true;
+	baton_buf_touch(buf);
 	atomic_inc(&buf->cpu_users);
 	iosys_map_set_vaddr(map, buf->vaddr);
 	return 0;
@@ -262,6 +267,8 @@ static void baton_dmabuf_release(struct dma_buf *dmabuf)
 	dma_resv_lock(&buf->resv, NULL);
 	list_del(&export->link);
 	dma_resv_unlock(&buf->resv);
+	if (export->exporter && export->exporter->release)
+		export->exporter->release(export->priv);
 	kfree(export);
 	baton_buf_put(buf);
 }
@@ -284,14 +291,18 @@ static const struct dma_buf_ops baton_dmabuf_ops = {
 /**
  * baton_buf_export() - make a dma-buf over a buffer
  * @buf: the buffer
+ * @exporter: who asks; NULL if user space does not get it, but the exporter
+ *	attaches its own device
  * @flags: access mode of the file
+ * @priv: for @exporter
  *
  * Each call makes another dma_buf. They share the storage, its limits and the
  * reservation object: what one importer needs holds for all (ATT-10).
  *
  * Return: the dma_buf, which holds a reference to @buf, or an ERR_PTR().
  */
-struct dma_buf *baton_buf_export(struct baton_buf *buf, int flags)
+struct dma_buf *baton_buf_export(struct baton_buf *buf, const struct baton_buf_exporter *exporter,
+				 int flags, void *priv)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 	struct baton_export *export;
@@ -302,7 +313,11 @@ struct dma_buf *baton_buf_export(struct baton_buf *buf, int flags)
 		return ERR_PTR(-ENOMEM);
 
 	export->buf = buf;
-	info.exp_name = buf->exporter;
+	export->exporter = exporter;
+	export->priv = priv;
+	info.exp_name = buf->name;
+	if (exporter)
+		info.owner = exporter->owner;
 	info.ops = &baton_dmabuf_ops;
 	info.size = buf->size;
 	info.flags = flags;
@@ -323,3 +338,21 @@ struct dma_buf *baton_buf_export(struct baton_buf *buf, int flags)
 	return dmabuf;
 }
 EXPORT_SYMBOL_GPL(baton_buf_export);
+
+/**
+ * baton_buf_export_priv() - recognise an export
+ * @dmabuf: anybody's
+ * @exporter: who asks
+ *
+ * Return: what @exporter passed to baton_buf_export(), NULL if @dmabuf is not
+ * its own.
+ */
+void *baton_buf_export_priv(struct dma_buf *dmabuf, const struct baton_buf_exporter *exporter)
+{
+	struct baton_export *export = dmabuf->priv;
+
+	if (dmabuf->ops != &baton_dmabuf_ops || export->exporter != exporter)
+		return NULL;
+	return export->priv;
+}
+EXPORT_SYMBOL_GPL(baton_buf_export_priv);

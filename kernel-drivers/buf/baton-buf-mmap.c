@@ -82,8 +82,7 @@ static vm_fault_t baton_buf_fault(struct vm_fault *vmf)
 	if (baton_buf_populate_locked(buf)) {
 		ret = VM_FAULT_OOM;
 	} else {
-		buf->used = true;
-		buf->cpu_touched = true;
+		baton_buf_touch(buf);
 		ret = baton_buf_insert(buf, vmf);
 	}
 	dma_resv_unlock(&buf->resv);
@@ -131,6 +130,8 @@ int baton_buf_mmap(struct baton_buf *buf, struct vm_area_struct *vma)
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	if (buf->writecombine)
+		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
 	vma_set_file(vma, buf->file);
 	vma->vm_private_data = buf;
 	vma->vm_ops = &baton_buf_vm_ops;

@@ -27,7 +27,7 @@ static int baton_refuse(struct baton_buf *buf, struct baton_user *user, int erro
 {
 	dev_warn_ratelimited(user->dev,
 			     "%s buffer of %zu bytes refused: not within the %s of this device, and %s%s\n",
-			     buf->exporter, buf->size, limit, obstacle,
+			     buf->name, buf->size, limit, obstacle,
 			     other ? dev_name(other->dev) : "");
 	trace_baton_buf_refuse(buf, user->dev, error, limit);
 	return error;
@@ -53,11 +53,12 @@ static void baton_move(struct baton_buf *buf, struct baton_storage *storage)
 
 	trace_baton_buf_move_begin(buf);
 	baton_buf_zap(buf);
+	baton_buf_flush(buf);
 	if (buf->used)
 		baton_storage_copy(storage, old);
 	buf->storage = storage;
 	buf->generation++;
-	buf->cpu_touched = atomic_read(&buf->cpu_users);
+	buf->cpu_touched = atomic_read(&buf->cpu_users) && !buf->writecombine;
 	baton_storage_put(old);
 	trace_baton_buf_move_end(buf);
 }
@@ -145,6 +146,9 @@ static int baton_try_admit(struct baton_buf *buf, struct baton_user *user,
 	const struct baton_user *other;
 	const char *limit = "reach";
 	int ret = 0;
+
+	if (buf->withdrawn)
+		return -ENODEV;
 
 	other = baton_find_conflict(buf, user);
 	if (other)

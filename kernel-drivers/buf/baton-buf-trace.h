@@ -15,7 +15,7 @@ DECLARE_EVENT_CLASS(baton_buf,
 	TP_PROTO(const struct baton_buf *buf),
 	TP_ARGS(buf),
 	TP_STRUCT__entry(
-		__string(exporter, buf->exporter)
+		__string(exporter, buf->name)
 		__field(unsigned long, ino)
 		__field(size_t, size)
 		__field(phys_addr_t, start)
@@ -48,7 +48,7 @@ TRACE_EVENT(baton_buf_refuse,
 	TP_PROTO(const struct baton_buf *buf, struct device *dev, int error, const char *why),
 	TP_ARGS(buf, dev, error, why),
 	TP_STRUCT__entry(
-		__string(exporter, buf->exporter)
+		__string(exporter, buf->name)
 		__string(dev, dev_name(dev))
 		__string(why, why)
 		__field(unsigned long, ino)

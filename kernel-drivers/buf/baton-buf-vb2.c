@@ -37,9 +37,14 @@ struct baton_plane {
 	struct sg_table *sgt;
 };
 
+static const struct baton_buf_vb2_ops *baton_queue_ops(struct vb2_queue *queue)
+{
+	return container_of(queue->mem_ops, struct baton_buf_vb2_ops, mem);
+}
+
 static const struct baton_buf_vb2_ops *baton_plane_ops(struct baton_plane *plane)
 {
-	return container_of(plane->vb->vb2_queue->mem_ops, struct baton_buf_vb2_ops, mem);
+	return baton_queue_ops(plane->vb->vb2_queue);
 }
 
 static void baton_plane_unmap(struct baton_plane *plane)
@@ -170,16 +175,17 @@ static void baton_plane_free(struct baton_plane *plane)
 
 void *baton_buf_vb2_alloc(struct vb2_buffer *vb, struct device *dev, unsigned long size)
 {
+	const struct baton_buf_vb2_ops *ops = baton_queue_ops(vb->vb2_queue);
 	struct baton_plane *plane;
 	struct baton_buf *buf;
 	struct dma_buf *dmabuf;
 	int ret;
 
-	buf = baton_buf_create(size, "baton-camera");
+	buf = baton_buf_create(dev, size, ops->name, 0);
 	if (IS_ERR(buf))
 		return buf;
 
-	dmabuf = baton_buf_export(buf, O_RDWR);
+	dmabuf = baton_buf_export(buf, NULL, O_RDWR, NULL);
 	if (IS_ERR(dmabuf)) {
 		ret = PTR_ERR(dmabuf);
 		goto err_put;
@@ -223,7 +229,8 @@ struct dma_buf *baton_buf_vb2_get_dmabuf(struct vb2_buffer *vb, void *priv, unsi
 {
 	struct baton_plane *plane = priv;
 
-	return baton_buf_export(plane->buf, flags);
+	return baton_buf_export(plane->buf, &baton_queue_ops(vb->vb2_queue)->exporter, flags,
+				NULL);
 }
 EXPORT_SYMBOL_GPL(baton_buf_vb2_get_dmabuf);
 

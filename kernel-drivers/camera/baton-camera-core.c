@@ -179,6 +179,7 @@ static void baton_camera_remove(struct platform_device *pdev)
 
 	debugfs_remove_recursive(cam->debugfs);
 	vb2_video_unregister_device(&cam->vdev);
+	baton_buf_withdraw(cam->dev);
 	media_device_unregister(&cam->mdev);
 	v4l2_device_unregister(&cam->v4l2_dev);
 	baton_camera_write(cam, A_CAM_IRQ_ENABLE, 0);

@@ -12,6 +12,7 @@
  */
 
 #include <linux/dma-fence.h>
+#include <linux/module.h>
 
 #include "baton-buf.h"
 #include "baton-camera.h"
@@ -159,6 +160,8 @@ static int baton_camera_map(struct vb2_buffer *vb, unsigned int plane, struct sg
 
 const struct baton_buf_vb2_ops baton_camera_memory = {
 	.mem = BATON_BUF_VB2_MEM_OPS,
+	.name = BATON_CAMERA_NAME,
+	.exporter.owner = THIS_MODULE,
 	.map = baton_camera_map,
 	.stop = baton_camera_stop,
 };

@@ -15,17 +15,21 @@
 
 #include "baton-buf.h"
 
+static const struct baton_buf_exporter baton_heap_exporter = {
+	.owner = THIS_MODULE,
+};
+
 static struct dma_buf *baton_heap_allocate(struct dma_heap *heap, unsigned long len,
 					   u32 fd_flags, u64 heap_flags)
 {
 	struct baton_buf *buf;
 	struct dma_buf *dmabuf;
 
-	buf = baton_buf_create(len, dma_heap_get_name(heap));
+	buf = baton_buf_create(NULL, len, dma_heap_get_name(heap), 0);
 	if (IS_ERR(buf))
 		return ERR_CAST(buf);
 
-	dmabuf = baton_buf_export(buf, fd_flags);
+	dmabuf = baton_buf_export(buf, &baton_heap_exporter, fd_flags, NULL);
 	baton_buf_put(buf);
 	return dmabuf;
 }

@@ -9,6 +9,7 @@
 #ifndef BATON_BUF_H
 #define BATON_BUF_H
 
+#include <linux/bits.h>
 #include <linux/dma-direction.h>
 #include <linux/types.h>
 #include <media/videobuf2-core.h>
@@ -17,6 +18,7 @@ struct baton_buf;
 struct device;
 struct dma_buf;
 struct dma_fence;
+struct module;
 struct sg_table;
 struct vm_area_struct;
 
@@ -34,12 +36,37 @@ int devm_baton_buf_declare(struct device *dev, const struct baton_buf_needs *nee
 int baton_buf_add_pool(struct device *dev);
 void baton_buf_remove_pool(struct device *dev);
 
-struct baton_buf *baton_buf_create(size_t size, const char *exporter);
+struct device *baton_buf_master_create(struct device *dev, u64 mask,
+				       const struct baton_buf_needs *needs);
+void baton_buf_master_destroy(struct device *master);
+
+/*
+ * For baton_buf_create(): the CPU's mappings are write-combining and need no
+ * cache maintenance
+ */
+#define BATON_BUF_WRITECOMBINE BIT(0)
+
+struct baton_buf *baton_buf_create(struct device *dev, size_t size, const char *name,
+				   unsigned int flags);
 int baton_buf_populate(struct baton_buf *buf);
 void baton_buf_get(struct baton_buf *buf);
 void baton_buf_put(struct baton_buf *buf);
+void baton_buf_withdraw(struct device *dev);
 
-struct dma_buf *baton_buf_export(struct baton_buf *buf, int flags);
+/**
+ * struct baton_buf_exporter - who gives dma_bufs to user space
+ * @owner: module that stays as long as any of its dma_bufs
+ * @release: optional: a dma_buf ends; gets what baton_buf_export() was given.
+ *	No lock is held.
+ */
+struct baton_buf_exporter {
+	struct module *owner;
+	void (*release)(void *priv);
+};
+
+struct dma_buf *baton_buf_export(struct baton_buf *buf, const struct baton_buf_exporter *exporter,
+				 int flags, void *priv);
+void *baton_buf_export_priv(struct dma_buf *dmabuf, const struct baton_buf_exporter *exporter);
 
 int baton_buf_mmap(struct baton_buf *buf, struct vm_area_struct *vma);
 void baton_buf_sync_for_device(struct baton_buf *buf, enum dma_data_direction dir);
@@ -52,6 +79,8 @@ phys_addr_t baton_buf_cpu_address(struct device *dev, dma_addr_t dma);
 /**
  * struct baton_buf_vb2_ops - memory operations of a videobuf2 queue
  * @mem: BATON_BUF_VB2_MEM_OPS
+ * @name: of the exporter, for people
+ * @exporter: who exports MMAP buffers
  * @map: A plane has been mapped for the queue's device: take down its
  *	addresses. The table is valid until @stop returns NULL.
  * @stop: The storage of a plane is about to move. Make the engine forget the
@@ -64,6 +93,8 @@ phys_addr_t baton_buf_cpu_address(struct device *dev, dma_addr_t dma);
  */
 struct baton_buf_vb2_ops {
 	struct vb2_mem_ops mem;
+	const char *name;
+	struct baton_buf_exporter exporter;
 	int (*map)(struct vb2_buffer *vb, unsigned int plane, struct sg_table *sgt);
 	struct dma_fence *(*stop)(struct vb2_buffer *vb, unsigned int plane);
 };
