@@ -124,7 +124,7 @@ int baton_buf_mmap(struct baton_buf *buf, struct vm_area_struct *vma)
 {
 	pgoff_t pages = buf->size >> PAGE_SHIFT;
 
-	if (!(vma->vm_flags & VM_SHARED))
+	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (vma->vm_pgoff > pages || vma_pages(vma) > pages - vma->vm_pgoff)
 		return -EINVAL;
