@@ -20,9 +20,15 @@ $(eval $(call program,build/rootfs/bin/baton-memcpy,$(wildcard rootfs/memcpy/*.c
 $(eval $(call program,build/rootfs/bin/baton-pipeline,$(wildcard rootfs/pipelines/*.c)))
 PROGRAMS := $(addprefix build/rootfs/bin/baton-,agent memcpy pipeline)
 
-# ... and one of the tests, which they put into the guest, of a single file.
-TEST_PROGRAMS := $(patsubst tests/guest/%.c,build/tests/guest/%,$(wildcard tests/guest/*.c))
-$(foreach p,$(TEST_PROGRAMS),$(eval $(call program,$(p),tests/guest/$(notdir $(p)).c)))
+# ... and one of the tests, which they put into the guest, of a file or of a directory's files.
+TEST_FILES := $(patsubst tests/guest/%.c,build/tests/guest/%,$(wildcard tests/guest/*.c))
+TEST_DIRECTORIES := $(patsubst tests/guest/%/main.c,build/tests/guest/%,\
+	$(wildcard tests/guest/*/main.c))
+TEST_PROGRAMS := $(TEST_FILES) $(TEST_DIRECTORIES)
+$(foreach p,$(TEST_FILES),$(eval $(call program,$(p),tests/guest/$(notdir $(p)).c)))
+$(foreach p,$(TEST_DIRECTORIES),$(eval $(call program,$(p),\
+	$(wildcard tests/guest/$(notdir $(p))/*.c))))
+$(TEST_DIRECTORIES): $(wildcard tests/guest/*.h)
 
 .PHONY: rootfs test-programs
 rootfs: modules $(PROGRAMS) ## Pack the guest's root: build/rootfs/initramfs.cpio, .cpio.gz

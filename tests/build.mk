@@ -18,11 +18,14 @@ PHOTOS := $(BATON_CACHE)/src/photos
 CLIP := build/clip/photos.y4m
 HARNESS := env PYTHONPATH=tests build/venv/bin/python -m
 
-.PHONY: guest test demo run shell debug bench
+.PHONY: guest test contract demo run shell debug bench
 guest: qemu dtbs rootfs
 
 test: guest test-programs $(CLIP) ## Run all checks and tests (T=tests/boot, T="-k camera")
 	@LINUX_SRC="$(LINUX_SRC)" QEMU_SRC="$(QEMU_SRC)" $(HARNESS) harness.testrun
+
+contract: guest test-programs ## Test the dma-buf contract, clause by clause: out/contract/
+	@$(HARNESS) contract
 
 $(CLIP): tests/harness/clip.py | setup $(PHOTOS)
 	@$(STEP) clip $(HARNESS) harness.clip "$(PHOTOS)" $@

@@ -7,46 +7,18 @@
 #ifndef COMMANDS_H
 #define COMMANDS_H
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MAX_ARGS 16
+#include "reply.h"
 
-struct command {
-	const char *name;
-	int args;		/* at least */
-	int (*run)(char **arg);	/* the array ends with NULL */
-};
-
-static int reply_error(void)
-{
-	printf("error %d %s\n", errno, strerror(errno));
-	return -1;
-}
-
-static int reply(int result)
-{
-	if (result)
-		return reply_error();
-	printf("ok\n");
-	return 0;
-}
-
-static uint64_t number(const char *text)
-{
-	return strtoull(text, NULL, 0);
-}
+__thread FILE *answer;
 
 /* Copies a file into (or, !write, out of) mapped memory. */
 static int copy_file(const char *path, int fd, off_t offset, size_t size, bool write)
@@ -89,11 +61,12 @@ static int cmd_save_fd(char **arg)
 	return copy_dma_buf(arg, false);
 }
 
-/* heap NAME SIZE: fd */
+/* heap NAME SIZE [FD_FLAGS]: fd */
 static int cmd_heap(char **arg)
 {
 	struct dma_heap_allocation_data data = {
-		.len = number(arg[1]), .fd_flags = O_RDWR | O_CLOEXEC,
+		.len = number(arg[1]),
+		.fd_flags = arg[2] ? number(arg[2]) : O_RDWR | O_CLOEXEC,
 	};
 	char path[64];
 	int heap, result;
@@ -104,7 +77,7 @@ static int cmd_heap(char **arg)
 		return reply_error();
 	result = ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data);
 	close(heap);
-	return result ? reply_error() : printf("ok %u\n", data.fd);
+	return result ? reply_error() : reply_ok("%u", data.fd);
 }
 
 /* close FD */
@@ -113,9 +86,29 @@ static int cmd_close(char **arg)
 	return reply(close(number(arg[0])));
 }
 
+/* pid: of this program */
+static int cmd_pid(char **arg)
+{
+	(void)arg;
+	return reply_ok("%d", getpid());
+}
+
+/* adopt PID FD: a descriptor of another process; fd */
+static int cmd_adopt(char **arg)
+{
+	int process = syscall(SYS_pidfd_open, (pid_t)number(arg[0]), 0);
+	int fd = syscall(SYS_pidfd_getfd, process, (int)number(arg[1]), 0);
+
+	if (fd < 0)
+		return reply_error();
+	close(process);
+	return reply_ok("%d", fd);
+}
+
 static const struct command common_commands[] = {
 	{ "load_fd", 3, cmd_load_fd }, { "save_fd", 3, cmd_save_fd },
 	{ "heap", 2, cmd_heap }, { "close", 1, cmd_close },
+	{ "pid", 0, cmd_pid }, { "adopt", 2, cmd_adopt },
 };
 
 static const struct command *find_command(const struct command *commands, size_t count,
@@ -129,12 +122,12 @@ static const struct command *find_command(const struct command *commands, size_t
 
 static int run_line(const struct command *commands, size_t count, char *line)
 {
-	char *arg[MAX_ARGS + 1] = { NULL };
+	char *arg[MAX_ARGS + 1] = { NULL }, *rest;
 	const struct command *command;
 	int args = -1;
 
-	for (char *word = strtok(line, "\n "); word && args < MAX_ARGS - 1;
-	     word = strtok(NULL, "\n "))
+	for (char *word = strtok_r(line, "\n ", &rest); word && args < MAX_ARGS - 1;
+	     word = strtok_r(NULL, "\n ", &rest))
 		arg[++args] = word;
 	if (args < 0)
 		return 0;
@@ -148,9 +141,10 @@ static int run_line(const struct command *commands, size_t count, char *line)
 /* Answers whether the start went well, then commands up to the end of input. */
 static int run_commands(const struct command *commands, size_t count, int started)
 {
-	char line[512];
+	char line[MAX_LINE];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	answer = stdout;
 	if (reply(started))
 		return 1;
 	while (fgets(line, sizeof(line), stdin))

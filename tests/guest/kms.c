@@ -2,7 +2,6 @@
 /* Drives the display for tests. Buffers and framebuffers go by the kernel's number. */
 #include <drm_fourcc.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
@@ -314,25 +313,6 @@ static int cmd_import(char **arg)
 	return printf("ok %u\n", handle);
 }
 
-/* pid: of this program */
-static int cmd_pid(char **arg)
-{
-	(void)arg;
-	return printf("ok %d\n", getpid());
-}
-
-/* adopt PID FD: a descriptor of another process; fd */
-static int cmd_adopt(char **arg)
-{
-	int process = syscall(SYS_pidfd_open, (pid_t)number(arg[0]), 0);
-	int fd = syscall(SYS_pidfd_getfd, process, (int)number(arg[1]), 0);
-
-	if (fd < 0)
-		return reply_error();
-	close(process);
-	return printf("ok %d\n", fd);
-}
-
 /* fence: a sw_sync fence that "signal" signals; fd */
 static int cmd_fence(char **arg)
 {
@@ -422,7 +402,6 @@ static const struct command commands[] = {
 	{ "dumb", 3, cmd_dumb }, { "free", 1, cmd_free }, { "load", 3, cmd_load },
 	{ "fb", 6, cmd_fb }, { "rmfb", 1, cmd_rmfb },
 	{ "export", 1, cmd_export }, { "import", 1, cmd_import },
-	{ "pid", 0, cmd_pid }, { "adopt", 2, cmd_adopt },
 	{ "fence", 0, cmd_fence }, { "signal", 0, cmd_signal },
 	{ "attach_fence", 2, cmd_attach_fence }, { "out_fence", 0, cmd_out_fence },
 	{ "setcrtc", 3, cmd_setcrtc }, { "page_flip", 1, cmd_page_flip },

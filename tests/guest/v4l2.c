@@ -6,7 +6,6 @@
 #include <linux/udmabuf.h>
 #include <linux/videodev2.h>
 #include <poll.h>
-#include <sys/syscall.h>
 
 #include "commands.h"
 

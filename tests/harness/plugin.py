@@ -26,6 +26,15 @@ _FAILED = pytest.StashKey[bool]()
 _CONSOLE_TAIL = 30
 
 
+def watch(item: pytest.Item, guest: Guest) -> None:
+    """Let a test fail for what the kernel of GUEST says meanwhile."""
+    item.stash.setdefault(_GUESTS, []).append(guest)
+
+
+def failed(item: pytest.Item) -> bool:
+    return item.stash.get(_FAILED, False)
+
+
 def _directory(item: pytest.Item) -> Path:
     name = item.nodeid.removeprefix("tests/").replace(".py::", ".")
     return OUT / "test" / re.sub(r"[^\w.=-]+", "-", name).strip("-")[:120]
@@ -38,7 +47,7 @@ def artifacts(request: pytest.FixtureRequest) -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     yield path
-    if not request.node.stash.get(_FAILED, False):
+    if not failed(request.node):
         shutil.rmtree(path)
 
 

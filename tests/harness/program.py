@@ -22,9 +22,11 @@ class Refused(AssertionError):
 class Program:
     def __init__(self, guest: Guest, name: str, *args: str):
         self.guest = guest
-        self._path = f"/tmp/{name}{next(_SERIAL)}"
-        guest.put(paths.built(paths.BUILD / "tests" / "guest" / name, "test-programs"),
-                  self._path, 0o755)
+        self._path = f"/tmp/{name}"
+        self._data = f"{self._path}.{next(_SERIAL)}"
+        if guest.run(["test", "-e", self._path], check=False).status:
+            guest.put(paths.built(paths.BUILD / "tests" / "guest" / name, "test-programs"),
+                      self._path, 0o755)
         self._command = guest.spawn([self._path, *args], stdin=True)
         self._answers = 0
         self._answer(f"{name} {' '.join(args)}")
@@ -69,6 +71,10 @@ class Program:
             return errno.errorcode[error.code]
         raise AssertionError(f"{words} was not refused")
 
+    @property
+    def ended(self) -> bool:
+        return self._command.done
+
     def close(self) -> None:
         """End the program, closing all that it opened."""
         self._command.send(b"")
@@ -81,6 +87,5 @@ class Program:
 
     def store(self, data: bytes) -> str:
         """A file in the guest."""
-        path = f"{self._path}.data"
-        self.guest.put(data, path)
-        return path
+        self.guest.put(data, self._data)
+        return self._data

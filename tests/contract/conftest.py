@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The frame of the contract suite; docs/contract.md tells how to write a test for it."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from harness.errors import InfrastructureError
+from harness.guest import Guest, GuestConfig
+from harness.paths import OUT
+from harness.plugin import failed, watch
+
+from .clauses import CONTRACT, EXPORTERS
+from .dmabuf import Dmabuf
+from .exporters import BY_NAME, Exporter
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "clause(id...): the clauses of the contract it tests")
+    config.addinivalue_line(
+        "markers", "exporters(name...): those that `exporter` stands for, one after the other")
+
+
+def _clauses(markers: list[pytest.Mark]) -> list[str]:
+    return [id_ for mark in markers for id_ in mark.args]
+
+
+def _exemption(kind: str, clauses: list[str], exporter: str) -> str | None:
+    """The reason why EXPORTER is exempt from all these clauses."""
+    reasons = [next((e.reason for e in getattr(CONTRACT.clauses[id_], kind)
+                     if exporter in e.exporters), None) for id_ in clauses]
+    return reasons[0] if reasons and all(reasons) else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "exporter" not in metafunc.fixturenames:
+        return
+    markers = list(metafunc.definition.iter_markers("exporters"))
+    clauses = _clauses(list(metafunc.definition.iter_markers("clause")))
+    parameters = []
+    for name in [n for mark in markers for n in mark.args] or EXPORTERS:
+        if _exemption("not_applicable", clauses, name):
+            continue
+        defect = _exemption("defect", clauses, name)
+        marks = [pytest.mark.xfail(strict=True, reason=defect)] if defect else []
+        parameters.append(pytest.param(name, marks=marks))
+    metafunc.parametrize("exporter", parameters, indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tell report.py, and the JUnit file, what the test is about."""
+    for id_ in _clauses(list(item.iter_markers("clause"))):
+        if id_ not in CONTRACT.clauses:
+            raise ValueError(f"there is no clause {id_}")
+        item.user_properties.append(("clause", id_))
+    name = item.callspec.params.get("exporter") if hasattr(item, "callspec") else None
+    item.user_properties.append(("exporter", name or "kernel"))
+
+
+class _Shared:
+    """A guest for all tests of this process, until one fails."""
+
+    def __init__(self, worker: str):
+        self._directory = OUT / "test" / f"contract-guest-{worker}"
+        self._guest: Guest | None = None
+
+    def get(self) -> Guest:
+        if self._guest and not self._guest.process.alive():
+            self.drop()
+        if not self._guest:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            guest = Guest(GuestConfig(), self._directory)
+            self._guest = guest.__enter__()
+        return self._guest
+
+    def drop(self) -> None:
+        if self._guest:
+            self._guest.close()
+        self._guest = None
+
+
+@pytest.fixture(scope="session")
+def shared_guest() -> Iterator[_Shared]:
+    shared = _Shared(os.environ.get("PYTEST_XDIST_WORKER", "main"))
+    yield shared
+    shared.drop()
+
+
+@pytest.fixture
+def guest(request: pytest.FixtureRequest, shared_guest: _Shared, artifacts) -> Iterator[Guest]:
+    """The default machine, which earlier tests have used, too. No dma-buf may be left."""
+    guest = shared_guest.get()
+    watch(request.node, guest)
+    yield guest
+    if failed(request.node):
+        shutil.copytree(guest.dir, artifacts / "guest", dirs_exist_ok=True)
+        shared_guest.drop()
+
+
+class Programs:
+    """Starts programs that work with dma-bufs: a = programs(), b = programs()."""
+
+    def __init__(self, guest: Guest):
+        self._guest = guest
+        self._started: list[Dmabuf] = []
+
+    def __call__(self) -> Dmabuf:
+        self._started.append(Dmabuf(self._guest))
+        return self._started[-1]
+
+    def finish(self) -> None:
+        """End them; then no dma-buf may be left."""
+        for program in self._started:
+            if not program.ended:
+                program.close()
+        text = self._guest.run("cat /sys/kernel/debug/dma_buf/bufinfo").stdout
+        assert text.endswith("Total 0 objects, 0 bytes\n"), f"dma-bufs are left:\n{text}"
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item):
+    result = yield
+    if programs := item.funcargs.get("programs"):
+        programs.finish()
+    return result
+
+
+@pytest.fixture
+def programs(guest: Guest) -> Programs:
+    return Programs(guest)
+
+
+@pytest.fixture
+def dmabuf(programs: Programs) -> Dmabuf:
+    return programs()
+
+
+@pytest.fixture
+def exporter(request: pytest.FixtureRequest, dmabuf: Dmabuf) -> Exporter:
+    if request.param not in BY_NAME:
+        raise InfrastructureError(f"no exporter is called {request.param}")
+    return BY_NAME[request.param](dmabuf)
+
+
+@pytest.fixture
+def evidence(record_property) -> Callable[[str], None]:
+    """Record what was seen: evidence("st_ino 12 != 13")."""
+    return partial(record_property, "evidence")

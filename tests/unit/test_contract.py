@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The contract's clauses and their reasons."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from contract.clauses import CONTRACT, COUNT, PATH, load
+from harness.errors import InfrastructureError
+
+
+def test_all_clauses_are_there():
+    assert len(CONTRACT.clauses) == COUNT
+    for clause in CONTRACT:
+        assert clause.text and clause.expected, clause.id
+
+
+@pytest.mark.parametrize(("change", "complaint"), [
+    (('id = "EXP-02"', 'id = "EXP-01"'), "120"),
+    (('id = "EXP-02"', 'id = "XYZ-02"'), "XYZ"),
+    (("seed = [2, 9]", "seed = [2]"), "S9"),
+])
+def test_a_wrong_file_is_refused(tmp_path, change, complaint):
+    path = tmp_path / "clauses.toml"
+    path.write_text(PATH.read_text().replace(*change))
+    with pytest.raises(ValueError, match=complaint):
+        load(path)
+
+
+def _kernel_source() -> Path:
+    try:
+        return Path(os.environ["LINUX_SRC"])
+    except KeyError:
+        raise InfrastructureError("LINUX_SRC is not set: run this through 'make test'") from None
+
+
+@pytest.mark.parametrize("kind", ["not_applicable", "defect"])
+def test_reasons_show_the_source(kind):
+    for clause in CONTRACT:
+        for exemption in getattr(clause, kind):
+            text = (_kernel_source() / exemption.file).read_text()
+            assert exemption.line in text, f"{clause.id}: {exemption.file}"
