@@ -13,9 +13,15 @@ def _subnodes(fdt: FdtRo, parent: int):
         node = fdt.next_subnode(node, QUIET_NOTFOUND)
 
 
+def _string(fdt: FdtRo, node: int, name: str) -> str | None:
+    prop = fdt.getprop(node, name, QUIET_NOTFOUND)
+    return None if isinstance(prop, int) else prop.as_str()
+
+
 def _is_type(fdt: FdtRo, node: int, device_type: str) -> bool:
-    prop = fdt.getprop(node, "device_type", QUIET_NOTFOUND)
-    return not isinstance(prop, int) and prop.as_str() == device_type
+    """Whether an enabled node has this device_type."""
+    enabled = _string(fdt, node, "status") in (None, "okay", "ok")
+    return enabled and _string(fdt, node, "device_type") == device_type
 
 
 def machine_size(dtb: Path) -> tuple[int, int]:

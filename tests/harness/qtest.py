@@ -80,16 +80,26 @@ class QtestMachine:
         self.process.args += [*chardev, "-qtest", "chardev:qtest", "-qtest-log", "none"]
 
     def __enter__(self):
-        self.process.__enter__()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        self.process.start()
         self.qmp = self.process.qmp
         self._sock.settimeout(self.process.timeout)
         self._file = self._sock.makefile("rwb")
         if self._incoming:
             self.clock_set(self._incoming.clock)
             self.qmp.migrate_incoming(f"file:{self._incoming.path}")
-        return self
 
-    def __exit__(self, *exc) -> None:
+    def close(self) -> None:
         self.process.close()
         self._sock.close()
         self._tmp.cleanup()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.qtest import QtestMachine
+from harness.errors import QemuError
+from harness.qtest import QtestMachine, Snapshot
 from harness.regs import camera as cam
 from harness.regs import display as disp
 from machine.tree import CAMERA, CAMERA_BUS, DISPLAY, GIC, UART, Tree
@@ -195,6 +196,22 @@ def test_migration(qtest: Start, artifacts: Path) -> None:
     assert other.readl(0x1c09_0024) == 0x1a
     assert other.readl(0x1c1d_0400) == 0x55
     assert other.readl(0x2a44_0008) == 0x4321
+
+
+def test_snapshot_that_cannot_be_loaded(artifacts: Path) -> None:
+    """QEMU refuses it, and no QEMU is left behind."""
+    (artifacts / "state").write_bytes(b"no snapshot")
+    machine = QtestMachine(incoming=Snapshot(artifacts / "state", 0))
+    with pytest.raises(QemuError, match="migrat"), machine:
+        pass
+    assert not machine.process.alive()
+
+
+def test_disabled_cpu(qtest: Start, artifacts: Path) -> None:
+    """-smp counts as the machine does."""
+    tree = Tree().set("/cpus/cpu@1", "status", "disabled")
+    machine = qtest(dtb=tree.save(artifacts / "tree.dtb"))
+    assert len(machine.qmp.cmd("query-cpus-fast")) == 1
 
 
 def test_tree_for_the_guest(qtest: Start, artifacts: Path) -> None:
