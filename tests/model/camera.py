@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from harness.qtest import QtestMachine
 from harness.regs import camera as regs
 
+from .engine import Engine
+
 BASE = 0x3000_0000
 LOW_BANK = 0x8000_0000
 LOW_END = 0xc000_0000
@@ -44,27 +46,19 @@ class Status:
     err_addr: int
 
 
-class Camera:
+class Camera(Engine):
     """One camera: set-up, ring and buffers as a driver keeps them."""
 
+    IRQ_STATUS = regs.CAM_IRQ_STATUS
+
     def __init__(self, machine: QtestMachine, base: int = BASE):
-        self.m = machine
-        self.base = base
+        super().__init__(machine, base)
         self.entries = 0
         self.tail = 0
         self.format = XRGB8888
         self.width = self.height = 0
         self.pitches = (0, 0)
         self._list_end = LISTS
-
-    def read(self, reg: int) -> int:
-        return self.m.readl(self.base + reg)
-
-    def write(self, reg: int, value: int) -> None:
-        self.m.writel(self.base + reg, value)
-
-    def read64(self, lo: int) -> int:
-        return self.read(lo) | self.read(lo + 4) << 32
 
     def setup(self, width: int = 64, height: int = 64, fmt: int = XRGB8888, padding: int = 0,
               interval: int = 10_000_000, entries: int = 8, ring: int = RING) -> None:
@@ -149,15 +143,6 @@ class Camera:
         line = self.width * BYTES_PER_PIXEL[self.format]
         return [[plane[at:at + line] for at in range(0, len(plane), pitch)]
                 for plane, pitch in zip(self.picture(planes), self.pitches, strict=False)]
-
-    @property
-    def irqs(self) -> int:
-        return self.read(regs.CAM_IRQ_STATUS)
-
-    def ack(self) -> int:
-        status = self.irqs
-        self.write(regs.CAM_IRQ_STATUS, status)
-        return status
 
     @property
     def frame_bytes(self) -> int:

@@ -7,11 +7,15 @@ Modes have lines of 1 us, so that instants can be given in lines.
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from harness import pixels
-from harness.qtest import QtestMachine
+from harness.errors import QemuError
+from harness.qtest import QtestMachine, Snapshot
 from harness.regs import display as regs
+
+from .engine import Engine
 
 BASE = 0x3100_0000
 LOW_BANK = 0x8000_0000
@@ -37,6 +41,7 @@ PLANE_FORMATS = {
 }
 ENCODINGS = list(pixels.ENCODINGS)
 IRQ = regs.DISP_IRQ_STATUS
+CHECKS = (regs.DISP_CTRL.HASH, regs.DISP_CTRL.CRC)
 
 
 def align_up(value: int, step: int = ALIGN) -> int:
@@ -132,20 +137,12 @@ class Record:
     hashes: list[int]
 
 
-class Display:
+class Display(Engine):
+    IRQ_STATUS = regs.DISP_IRQ_STATUS
+
     def __init__(self, machine: QtestMachine, base: int = BASE):
-        self.m = machine
-        self.base = base
+        super().__init__(machine, base)
         self.mode = Mode()
-
-    def read(self, reg: int) -> int:
-        return self.m.readl(self.base + reg)
-
-    def write(self, reg: int, value: int) -> None:
-        self.m.writel(self.base + reg, value)
-
-    def read64(self, lo: int) -> int:
-        return self.read(lo) | self.read(lo + 4) << 32
 
     def plane(self, number: int) -> int:
         return regs.BATON_DISPLAY_PLANE_BASE + number * regs.BATON_DISPLAY_PLANE_STRIDE
@@ -234,15 +231,6 @@ class Display:
         raise AssertionError(f"interrupt {irq:#x} did not come")
 
     @property
-    def irqs(self) -> int:
-        return self.read(regs.DISP_IRQ_STATUS)
-
-    def ack(self) -> int:
-        status = self.irqs
-        self.write(regs.DISP_IRQ_STATUS, status)
-        return status
-
-    @property
     def error(self) -> tuple[int, int, int]:
         """Code, plane and address of the first error; clears it."""
         status = self.read(regs.DISP_ERR_STATUS)
@@ -286,3 +274,11 @@ def compose(mode: Mode, layers: list[tuple[Buffer, tuple[int, int]]],
         pixels.paste(screen, mode.width, buffer.rgb, (x, y, buffer.width, buffer.height),
                      blend=buffer.fourcc == "AR24")
     return screen
+
+
+def refuse_snapshot(snapshot: Snapshot, section: str) -> None:
+    """QEMU must not load a corrupt snapshot; it names the section."""
+    log = snapshot.path.with_suffix(".log")
+    with pytest.raises(QemuError), QtestMachine(incoming=snapshot, log=log):
+        pass
+    assert f"Input validation failed: baton-display/{section}" in log.read_text()

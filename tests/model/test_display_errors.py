@@ -14,6 +14,7 @@ from harness.regs import display as regs
 
 from .display import (
     ALIGN,
+    CHECKS,
     CURSOR,
     IRQ,
     LOW_BANK,
@@ -26,26 +27,16 @@ from .display import (
     compose,
 )
 
-CHECKS = (regs.DISP_CTRL.HASH, regs.DISP_CTRL.CRC)
 HIGH_BANK = 0x8_8000_0000
 BACKGROUND = 0x102030
 
 
-@pytest.fixture(scope="module")
-def machine():
-    with QtestMachine() as m:
-        yield m
-
-
 @pytest.fixture
-def display(machine):
-    d = Display(machine)
-    d.write(regs.DISP_CTRL, regs.DISP_CTRL.RESET)
-    d.set_mode(Mode())
-    d.write(regs.DISP_BACKGROUND, BACKGROUND)
-    d.enable(*CHECKS)
-    d.ack()
-    return d
+def display(display):
+    display.write(regs.DISP_BACKGROUND, BACKGROUND)
+    display.enable(*CHECKS)
+    display.ack()
+    return display
 
 
 def latch(d: Display) -> None:

@@ -8,6 +8,7 @@ from harness.qtest import QtestMachine
 from harness.regs import display as regs
 
 from .display import (
+    CHECKS,
     CURSOR,
     ENCODINGS,
     FORMATS,
@@ -21,24 +22,9 @@ from .display import (
     compose,
 )
 
-CHECKS = (regs.DISP_CTRL.HASH, regs.DISP_CTRL.CRC)
 EVERY_PLANE_FORMAT = [(plane, fourcc) for plane in PLANE_FORMATS for fourcc in PLANE_FORMATS[plane]]
 REFUSED = [(plane, fourcc) for plane in PLANE_FORMATS for fourcc in FORMATS
            if fourcc not in PLANE_FORMATS[plane]]
-
-
-@pytest.fixture(scope="module")
-def machine():
-    with QtestMachine() as m:
-        yield m
-
-
-@pytest.fixture
-def display(machine):
-    d = Display(machine)
-    d.write(regs.DISP_CTRL, regs.DISP_CTRL.RESET)
-    d.set_mode(Mode())
-    return d
 
 
 def check(d: Display, expected: list[int]) -> None:

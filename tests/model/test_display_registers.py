@@ -59,17 +59,10 @@ def with_access(*kinds: str):
                                    ids=lambda reg: f"{reg.name}-{reg.offset:#05x}")
 
 
-@pytest.fixture(scope="module")
-def machine():
-    with QtestMachine() as m:
-        yield m
-
-
 @pytest.fixture
-def display(machine):
-    d = Display(machine)
-    d.write(regs.DISP_CTRL, regs.DISP_CTRL.RESET)
-    return d
+def display(display):
+    display.write(regs.DISP_CTRL, regs.DISP_CTRL.RESET)
+    return display
 
 
 def test_manual_has_the_registers_of_the_header():
