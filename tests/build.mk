@@ -18,7 +18,7 @@ PHOTOS := $(BATON_CACHE)/src/photos
 CLIP := build/clip/photos.y4m
 HARNESS := env PYTHONPATH=tests build/venv/bin/python -m
 
-.PHONY: guest test contract demo run shell debug bench
+.PHONY: guest test contract contract-table demo run shell debug bench
 guest: qemu dtbs rootfs
 
 test: guest test-programs $(CLIP) ## Run all checks and tests (T=tests/boot, T="-k camera")
@@ -26,6 +26,9 @@ test: guest test-programs $(CLIP) ## Run all checks and tests (T=tests/boot, T="
 
 contract: guest test-programs ## Test the dma-buf contract, clause by clause: out/contract/
 	@$(HARNESS) contract
+
+contract-table: setup ## Put the last results of make contract into docs/contract.md
+	@$(HARNESS) contract.table
 
 $(CLIP): tests/harness/clip.py | setup $(PHOTOS)
 	@$(STEP) clip $(HARNESS) harness.clip "$(PHOTOS)" $@
@@ -44,3 +47,17 @@ debug: guest ## Boot a guest that waits for gdb (docs/development.md)
 
 bench: guest ## Measure: out/bench/bench.json
 	@$(HARNESS) bench
+
+# Tests of the kernel's own, as they are.
+SELFTESTS := $(LINUX_SRC)/tools/testing/selftests
+SELFTEST_CC := aarch64-linux-gnu-gcc -O2 -pthread -static -isystem build/linux/usr/include
+SELFTEST_PROGRAMS := $(addprefix build/tests/selftests/,dmabuf-heap sync_test udmabuf)
+test-programs: $(SELFTEST_PROGRAMS)
+
+$(SELFTEST_PROGRAMS): | kernel
+	@mkdir -p $(@D)
+	@$(STEP) $(@F) $(SELFTEST_CC) -o $@ $(wildcard $(SELFTEST_SOURCES))
+
+build/tests/selftests/dmabuf-heap: SELFTEST_SOURCES = $(SELFTESTS)/dmabuf-heaps/*.c
+build/tests/selftests/sync_test: SELFTEST_SOURCES = $(SELFTESTS)/sync/*.c
+build/tests/selftests/udmabuf: SELFTEST_SOURCES = $(SELFTESTS)/drivers/dma-buf/*.c

@@ -9,9 +9,7 @@ import pytest
 
 from harness import cli, paths
 
-from .report import Results
-
-OUT = paths.OUT / "contract"
+from .report import OUT, Results
 
 
 def main() -> int:

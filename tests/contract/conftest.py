@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
@@ -12,16 +13,20 @@ from harness.errors import InfrastructureError
 from harness.guest import Guest, GuestConfig
 from harness.paths import OUT
 from harness.plugin import failed, watch
+from harness.program import Program
 
 from .clauses import CONTRACT, EXPORTERS
 from .dmabuf import Dmabuf
 from .exporters import BY_NAME, Exporter
 
+_CLEAN = pytest.StashKey[bool]()
+AnyProgram = TypeVar("AnyProgram", bound=Program)
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "clause(id...): the clauses of the contract it tests")
-    config.addinivalue_line(
-        "markers", "exporters(name...): those that `exporter` stands for, one after the other")
+    for line in ("clause(id..., exporter=name): the clauses of the contract that it tests",
+                 "exporters(name...): those that `exporter` stands for, one after the other"):
+        config.addinivalue_line("markers", line)
 
 
 def _clauses(markers: list[pytest.Mark]) -> list[str]:
@@ -53,12 +58,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tell report.py, and the JUnit file, what the test is about."""
-    for id_ in _clauses(list(item.iter_markers("clause"))):
-        if id_ not in CONTRACT.clauses:
-            raise ValueError(f"there is no clause {id_}")
-        item.user_properties.append(("clause", id_))
-    name = item.callspec.params.get("exporter") if hasattr(item, "callspec") else None
-    item.user_properties.append(("exporter", name or "kernel"))
+    name = "kernel"
+    for mark in item.iter_markers("clause"):
+        name = mark.kwargs.get("exporter", name)
+        item.user_properties += [("clause", CONTRACT.clauses[id_].id) for id_ in mark.args]
+    if hasattr(item, "callspec"):
+        name = item.callspec.params.get("exporter", name)
+    item.user_properties.append(("exporter", name))
 
 
 class _Shared:
@@ -96,21 +102,22 @@ def guest(request: pytest.FixtureRequest, shared_guest: _Shared, artifacts) -> I
     guest = shared_guest.get()
     watch(request.node, guest)
     yield guest
-    if failed(request.node):
+    if not request.node.stash.get(_CLEAN, False) or failed(request.node):
         shutil.copytree(guest.dir, artifacts / "guest", dirs_exist_ok=True)
         shared_guest.drop()
 
 
 class Programs:
-    """Starts programs that work with dma-bufs: a = programs(), b = programs()."""
+    """Starts programs of the guest: a = programs(), b = programs(), c = programs(Kms)."""
 
     def __init__(self, guest: Guest):
         self._guest = guest
-        self._started: list[Dmabuf] = []
+        self._started: list[Program] = []
 
-    def __call__(self) -> Dmabuf:
-        self._started.append(Dmabuf(self._guest))
-        return self._started[-1]
+    def __call__(self, kind: type[AnyProgram] = Dmabuf) -> AnyProgram:
+        program = kind(self._guest)
+        self._started.append(program)
+        return program
 
     def finish(self) -> None:
         """End them; then no dma-buf may be left."""
@@ -123,9 +130,11 @@ class Programs:
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item):
+    item.stash[_CLEAN] = False
     result = yield
     if programs := item.funcargs.get("programs"):
         programs.finish()
+    item.stash[_CLEAN] = True
     return result
 
 

@@ -17,6 +17,7 @@ from .clauses import CONTRACT, EXPORTERS, Clause
 _WORSE = ("not-applicable", "pass", "xfail", "fail")
 _LABELS = {"pass": "OK", "fail": "FAIL", "xfail": "XFAIL", "not-applicable": "Not Applicable"}
 COLUMNS = ("kernel", *EXPORTERS)
+OUT = paths.OUT / "contract"
 
 
 def kernel_name() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from contract.clauses import CONTRACT, COUNT, PATH, load
+from harness import paths
 from harness.errors import InfrastructureError
 
 
@@ -41,3 +42,9 @@ def test_reasons_show_the_source(kind):
         for exemption in getattr(clause, kind):
             text = (_kernel_source() / exemption.file).read_text()
             assert exemption.line in text, f"{clause.id}: {exemption.file}"
+
+
+def test_the_results_are_about_all_clauses():
+    text = (paths.ROOT / "docs" / "contract.md").read_text()
+    missing = [id_ for id_ in CONTRACT.clauses if f"| {id_} |" not in text]
+    assert missing == []

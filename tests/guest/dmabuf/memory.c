@@ -193,18 +193,6 @@ static int cmd_faults(char **arg)
 	return reply_ok("%ld", usage.ru_minflt + usage.ru_majflt);
 }
 
-/* present ADDRESS: whether the page has a page table entry */
-static int cmd_present(char **arg)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t entry = 0;
-	ssize_t done = pread(fd, &entry, sizeof(entry),
-			     number(arg[0]) / getpagesize() * sizeof(entry));
-
-	close(fd);
-	return done != sizeof(entry) ? reply_error() : reply_ok("%d", (int)(entry >> 63));
-}
-
 /* direct PATH ADDRESS SIZE: read a file past the page cache; count */
 static int cmd_direct(char **arg)
 {
@@ -222,6 +210,6 @@ const struct command memory_commands[] = {
 	{ "store", 2, cmd_store }, { "fetch", 2, cmd_fetch }, { "fill", 3, cmd_fill },
 	{ "check", 3, cmd_check }, { "zeros", 2, cmd_zeros },
 	{ "increment", 2, cmd_increment }, { "stop", 0, cmd_stop },
-	{ "faults", 0, cmd_faults }, { "present", 1, cmd_present }, { "direct", 3, cmd_direct },
+	{ "faults", 0, cmd_faults }, { "direct", 3, cmd_direct },
 	{ }
 };
