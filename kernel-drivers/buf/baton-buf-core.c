@@ -149,6 +149,8 @@ int baton_buf_populate_locked(struct baton_buf *buf)
 	if (IS_ERR(storage))
 		return PTR_ERR(storage);
 
+	/* It has been zeroed by the CPU. */
+	baton_storage_sync_for_device(storage, DMA_TO_DEVICE);
 	buf->storage = storage;
 	buf->generation++;
 	trace_baton_buf_alloc(buf);
@@ -179,7 +181,18 @@ EXPORT_SYMBOL_GPL(baton_buf_populate);
 void baton_buf_touch(struct baton_buf *buf)
 {
 	buf->used = true;
-	buf->cpu_touched = !buf->writecombine;
+	if (buf->writecombine)
+		return;
+
+	if (buf->cpu_stale)
+		baton_storage_sync_for_cpu(buf->storage, DMA_FROM_DEVICE);
+	buf->cpu_stale = false;
+	buf->cpu_touched = true;
+}
+
+static bool baton_buf_is_mapped(struct baton_buf *buf)
+{
+	return buf->faulted || buf->vmaps;
 }
 
 /*
@@ -188,11 +201,23 @@ void baton_buf_touch(struct baton_buf *buf)
  */
 void baton_buf_flush(struct baton_buf *buf)
 {
-	if (!buf->cpu_touched || !buf->storage)
+	if (!buf->cpu_touched)
 		return;
 
-	buf->cpu_touched = atomic_read(&buf->cpu_users);
-	baton_storage_sync_for_device(buf->storage, DMA_BIDIRECTIONAL);
+	baton_storage_sync_for_device(buf->storage, DMA_TO_DEVICE);
+	buf->cpu_touched = baton_buf_is_mapped(buf);
+}
+
+/* An engine has written: show it to the CPU, now or when it gets at the storage. */
+void baton_buf_fetch(struct baton_buf *buf)
+{
+	if (buf->writecombine)
+		return;
+
+	if (baton_buf_is_mapped(buf))
+		baton_storage_sync_for_cpu(buf->storage, DMA_FROM_DEVICE);
+	else
+		buf->cpu_stale = true;
 }
 
 /**

@@ -5,7 +5,6 @@
 #ifndef BATON_BUF_CORE_H
 #define BATON_BUF_CORE_H
 
-#include <linux/atomic.h>
 #include <linux/dma-resv.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -28,18 +27,21 @@ struct file;
  * @writecombine: how the CPU maps it
  * @file: owner of the inode in which all user mappings are, whatever they were
  *	made through, so that a move finds them
- * @cpu_users: user mappings, kernel mappings and open brackets
  * @link: in the list of all buffers
  * @resv: protects all below; shared by all dma_bufs over this buffer
  * @storage: the memory, NULL before the first use
  * @exports: struct baton_export, one for each dma_buf
  * @users: struct baton_user, one for each attachment to any of the dma_bufs
  * @pins: attachments that forbid a move
+ * @vmas: user mappings
+ * @faulted: pages are in user mappings
  * @vmaps: kernel mappings, which forbid a move
  * @vaddr: of the kernel mapping
  * @generation: number of storages so far
  * @used: somebody may have written to the storage; before, it is all zeroes
- * @cpu_touched: the CPU caches may hold lines of the storage
+ * @cpu_touched: the CPU's caches may hold what it has written to the storage
+ * @cpu_stale: the CPU's caches may hold what an engine has replaced, and nobody
+ *	has looked since
  * @withdrawn: @dev has lost its driver: nobody may attach any more
  */
 struct baton_buf {
@@ -49,7 +51,6 @@ struct baton_buf {
 	struct device *dev;
 	bool writecombine;
 	struct file *file;
-	atomic_t cpu_users;
 	struct list_head link;
 
 	struct dma_resv resv;
@@ -57,11 +58,14 @@ struct baton_buf {
 	struct list_head exports;
 	struct list_head users;
 	unsigned int pins;
+	unsigned int vmas;
+	bool faulted;
 	unsigned int vmaps;
 	void *vaddr;
 	unsigned int generation;
 	bool used;
 	bool cpu_touched;
+	bool cpu_stale;
 	bool withdrawn;
 };
 
@@ -112,6 +116,7 @@ int baton_buf_admit(struct baton_buf *buf, struct baton_user *user);
 int baton_buf_populate_locked(struct baton_buf *buf);
 void baton_buf_touch(struct baton_buf *buf);
 void baton_buf_flush(struct baton_buf *buf);
+void baton_buf_fetch(struct baton_buf *buf);
 
 /* baton-buf-mmap.c */
 int baton_buf_file_init(struct baton_buf *buf);

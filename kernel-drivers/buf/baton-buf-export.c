@@ -205,6 +205,8 @@ static int baton_dmabuf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_d
 
 	ret = baton_buf_populate_locked(buf);
 	if (!ret) {
+		/* Another bracket may be open: its stores must not be lost. */
+		baton_buf_flush(buf);
 		baton_buf_touch(buf);
 		if (!buf->writecombine)
 			baton_storage_sync_for_cpu(buf->storage, dir);
@@ -238,14 +240,13 @@ static int baton_dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 		return ret;
 
 	if (!buf->vmaps) {
-		buf->vaddr = vmap(buf->storage->pages, buf->size >> PAGE_SHIFT, VM_MAP, prot);
+		buf->vaddr = vmap(buf->storage->cpu_pages, buf->size >> PAGE_SHIFT, VM_MAP, prot);
 		if (!buf->vaddr)
 			return -ENOMEM;
 	}
 
 	buf->vmaps++;
 	baton_buf_touch(buf);
-	atomic_inc(&buf->cpu_users);
 	iosys_map_set_vaddr(map, buf->vaddr);
 	return 0;
 }
@@ -254,7 +255,6 @@ static void baton_dmabuf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct baton_buf *buf = baton_buf_of(dmabuf);
 
-	atomic_dec(&buf->cpu_users);
 	if (!--buf->vmaps)
 		vunmap(buf->vaddr);
 }

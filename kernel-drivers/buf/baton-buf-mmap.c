@@ -43,6 +43,7 @@ int baton_buf_file_init(struct baton_buf *buf)
 void baton_buf_zap(struct baton_buf *buf)
 {
 	unmap_mapping_range(buf->file->f_mapping, 0, buf->size, 1);
+	buf->faulted = false;
 }
 
 static vm_fault_t baton_buf_insert(struct baton_buf *buf, struct vm_fault *vmf)
@@ -57,7 +58,7 @@ static vm_fault_t baton_buf_insert(struct baton_buf *buf, struct vm_fault *vmf)
 		if (address >= vma->vm_end || pgoff >= buf->size >> PAGE_SHIFT)
 			break;
 
-		ret = vmf_insert_pfn(vma, address, page_to_pfn(buf->storage->pages[pgoff]));
+		ret = vmf_insert_pfn(vma, address, page_to_pfn(buf->storage->cpu_pages[pgoff]));
 		if (ret != VM_FAULT_NOPAGE)
 			return i ? VM_FAULT_NOPAGE : ret;
 
@@ -83,6 +84,7 @@ static vm_fault_t baton_buf_fault(struct vm_fault *vmf)
 		ret = VM_FAULT_OOM;
 	} else {
 		baton_buf_touch(buf);
+		buf->faulted = true;
 		ret = baton_buf_insert(buf, vmf);
 	}
 	dma_resv_unlock(&buf->resv);
@@ -94,14 +96,19 @@ static void baton_buf_vm_open(struct vm_area_struct *vma)
 	struct baton_buf *buf = vma->vm_private_data;
 
 	baton_buf_get(buf);
-	atomic_inc(&buf->cpu_users);
+	dma_resv_lock(&buf->resv, NULL);
+	buf->vmas++;
+	dma_resv_unlock(&buf->resv);
 }
 
 static void baton_buf_vm_close(struct vm_area_struct *vma)
 {
 	struct baton_buf *buf = vma->vm_private_data;
 
-	atomic_dec(&buf->cpu_users);
+	dma_resv_lock(&buf->resv, NULL);
+	if (!--buf->vmas)
+		buf->faulted = false;
+	dma_resv_unlock(&buf->resv);
 	baton_buf_put(buf);
 }
 

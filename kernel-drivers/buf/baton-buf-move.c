@@ -56,9 +56,11 @@ static void baton_move(struct baton_buf *buf, struct baton_storage *storage)
 	baton_buf_flush(buf);
 	if (buf->used)
 		baton_storage_copy(storage, old);
+	else
+		baton_storage_sync_for_device(storage, DMA_TO_DEVICE);
 	buf->storage = storage;
 	buf->generation++;
-	buf->cpu_touched = atomic_read(&buf->cpu_users) && !buf->writecombine;
+	buf->cpu_stale = false;
 	baton_storage_put(old);
 	trace_baton_buf_move_end(buf);
 }

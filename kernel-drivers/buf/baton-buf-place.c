@@ -93,7 +93,9 @@ bool baton_suits_all(struct baton_buf *buf, const struct baton_storage *storage)
 static struct baton_storage *baton_keep_if_suits(struct baton_buf *buf,
 						 struct baton_storage *storage)
 {
-	if (!storage || baton_suits_all(buf, storage))
+	if (!storage)
+		return NULL;
+	if (baton_suits_all(buf, storage) && (buf->writecombine || !baton_shadow_add(storage)))
 		return storage;
 
 	baton_storage_put(storage);

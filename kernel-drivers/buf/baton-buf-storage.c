@@ -120,6 +120,7 @@ static void baton_storage_free_pages(struct baton_storage *storage)
 
 static void baton_storage_free(struct baton_storage *storage)
 {
+	baton_shadow_remove(storage);
 	kvfree(storage->run_dma);
 	kvfree(storage->runs);
 	kvfree(storage->pages);
@@ -145,10 +146,10 @@ static struct baton_storage *baton_storage_new(size_t size)
 
 	kref_init(&storage->kref);
 	storage->size = size;
+	storage->cpu_pages = storage->pages;
 	return storage;
 }
 
-/* The allocation zeroed the pages with the CPU; the engines must see that. */
 static struct baton_storage *baton_storage_finish(struct baton_storage *storage)
 {
 	if (baton_storage_set_runs(storage)) {
@@ -156,8 +157,6 @@ static struct baton_storage *baton_storage_finish(struct baton_storage *storage)
 		baton_storage_free(storage);
 		return NULL;
 	}
-
-	baton_storage_sync_for_device(storage, DMA_BIDIRECTIONAL);
 	return storage;
 }
 
@@ -205,7 +204,7 @@ static struct baton_storage *baton_storage_scatter(struct baton_storage *storage
 
 /*
  * Zeroed single pages from @zone (0, GFP_DMA ...), in small blocks while there
- * are any.  Return NULL without memory.
+ * are any.  The zeroes may be in the CPU's caches.  Return NULL without memory.
  */
 struct baton_storage *baton_storage_alloc_pages(size_t size, gfp_t zone)
 {
@@ -237,7 +236,7 @@ struct baton_storage *baton_storage_alloc_pages(size_t size, gfp_t zone)
 	return baton_storage_finish(storage);
 }
 
-/* Zeroed contiguous memory from the pool of @pool.  Return NULL without memory. */
+/* The same, contiguous, from the pool of @pool */
 struct baton_storage *baton_storage_alloc_pool(struct device *pool, size_t size)
 {
 	struct baton_storage *storage = baton_storage_new(size);
@@ -281,14 +280,14 @@ void baton_storage_put(struct baton_storage *storage)
 		kref_put(&storage->kref, baton_storage_release);
 }
 
-/* Both are in the linear map; neither is used by anybody meanwhile. */
+/* Both are in the linear map; neither is used or mapped by anybody meanwhile. */
 void baton_storage_copy(struct baton_storage *to, struct baton_storage *from)
 {
 	size_t i;
 
 	baton_storage_sync_for_cpu(from, DMA_FROM_DEVICE);
 	for (i = 0; i < to->size >> PAGE_SHIFT; i++) {
-		copy_page(page_address(to->pages[i]), page_address(from->pages[i]));
+		copy_page(page_address(to->cpu_pages[i]), page_address(from->cpu_pages[i]));
 		cond_resched();
 	}
 	baton_storage_sync_for_device(to, DMA_TO_DEVICE);
@@ -302,6 +301,7 @@ void baton_storage_sync_for_cpu(struct baton_storage *storage, enum dma_data_dir
 	for (i = 0; i < storage->run_count; i++)
 		dma_sync_single_for_cpu(&baton_sync_device->dev, storage->run_dma[i],
 					storage->runs[i].len, dir);
+	baton_shadow_sync_for_cpu(storage, dir);
 }
 
 /* Let engines see what the CPU wrote. */
@@ -312,6 +312,7 @@ void baton_storage_sync_for_device(struct baton_storage *storage, enum dma_data_
 	for (i = 0; i < storage->run_count; i++)
 		dma_sync_single_for_device(&baton_sync_device->dev, storage->run_dma[i],
 					   storage->runs[i].len, dir);
+	baton_shadow_sync_for_device(storage, dir);
 }
 
 int baton_storage_init(void)

@@ -267,13 +267,27 @@ void baton_buf_vb2_prepare(void *priv)
 }
 EXPORT_SYMBOL_GPL(baton_buf_vb2_prepare);
 
-/* Comes from the driver's interrupt handler, which keeps a move out meanwhile. */
-void baton_buf_vb2_finish(void *priv)
+/**
+ * baton_buf_vb2_finish() - let the CPU see what the engine wrote
+ * @vb: a buffer that is dequeued
+ *
+ * Call it in buf_finish. The memory operation of that name would be called in
+ * the interrupt handler, which cannot lock the buffer.
+ */
+void baton_buf_vb2_finish(struct vb2_buffer *vb)
 {
-	struct baton_plane *plane = priv;
+	unsigned int i;
 
-	if (plane->buf && plane->sgt && atomic_read(&plane->buf->cpu_users))
-		dma_sync_sgtable_for_cpu(plane->dev, plane->sgt, plane->dir);
+	for (i = 0; i < vb->num_planes; i++) {
+		struct baton_plane *plane = vb->planes[i].mem_priv;
+
+		if (!plane->buf)
+			continue;
+
+		dma_resv_lock(&plane->buf->resv, NULL);
+		baton_buf_fetch(plane->buf);
+		dma_resv_unlock(&plane->buf->resv);
+	}
 }
 EXPORT_SYMBOL_GPL(baton_buf_vb2_finish);
 

@@ -428,6 +428,7 @@ static const struct vb2_ops baton_camera_queue_ops = {
 	.queue_setup = baton_camera_queue_setup,
 	.buf_cleanup = baton_camera_buf_cleanup,
 	.buf_prepare = baton_camera_buf_prepare,
+	.buf_finish = baton_buf_vb2_finish,
 	.buf_queue = baton_camera_buf_queue,
 	.start_streaming = baton_camera_start_streaming,
 	.stop_streaming = baton_camera_stop_streaming,

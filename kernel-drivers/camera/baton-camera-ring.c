@@ -302,10 +302,7 @@ static u64 baton_camera_clock_offset(struct baton_camera *cam)
 	return before - engine;
 }
 
-/*
- * Give a buffer to vb2.  This stays under ring_lock, so that it does not move
- * while vb2 syncs the caches.
- */
+/* Give a buffer to vb2. */
 static void baton_camera_buffer_done(struct baton_camera_buffer *buf, enum vb2_buffer_state state)
 {
 	list_del(&buf->list);

@@ -100,6 +100,7 @@ struct baton_buf_vb2_ops {
 };
 
 int baton_buf_vb2_map(struct vb2_buffer *vb);
+void baton_buf_vb2_finish(struct vb2_buffer *vb);
 
 void *baton_buf_vb2_alloc(struct vb2_buffer *vb, struct device *dev, unsigned long size);
 void baton_buf_vb2_put(void *priv);
@@ -107,7 +108,6 @@ struct dma_buf *baton_buf_vb2_get_dmabuf(struct vb2_buffer *vb, void *priv, unsi
 unsigned int baton_buf_vb2_num_users(void *priv);
 int baton_buf_vb2_mmap(void *priv, struct vm_area_struct *vma);
 void baton_buf_vb2_prepare(void *priv);
-void baton_buf_vb2_finish(void *priv);
 void *baton_buf_vb2_attach_dmabuf(struct vb2_buffer *vb, struct device *dev,
 				  struct dma_buf *dmabuf, unsigned long size);
 void baton_buf_vb2_detach_dmabuf(void *priv);
@@ -121,7 +121,6 @@ void baton_buf_vb2_unmap_dmabuf(void *priv);
 	.num_users = baton_buf_vb2_num_users,		\
 	.mmap = baton_buf_vb2_mmap,			\
 	.prepare = baton_buf_vb2_prepare,		\
-	.finish = baton_buf_vb2_finish,			\
 	.attach_dmabuf = baton_buf_vb2_attach_dmabuf,	\
 	.detach_dmabuf = baton_buf_vb2_detach_dmabuf,	\
 	.map_dmabuf = baton_buf_vb2_map_dmabuf,		\

@@ -61,6 +61,12 @@ static int cmd_save_fd(char **arg)
 	return copy_dma_buf(arg, false);
 }
 
+/* scribble_fd FD SIZE PATH: the same as load_fd, without telling anybody */
+static int cmd_scribble_fd(char **arg)
+{
+	return copy_file(arg[2], number(arg[0]), 0, number(arg[1]), true);
+}
+
 /* heap NAME SIZE [FD_FLAGS]: fd */
 static int cmd_heap(char **arg)
 {
@@ -107,6 +113,7 @@ static int cmd_adopt(char **arg)
 
 static const struct command common_commands[] = {
 	{ "load_fd", 3, cmd_load_fd }, { "save_fd", 3, cmd_save_fd },
+	{ "scribble_fd", 3, cmd_scribble_fd },
 	{ "heap", 2, cmd_heap }, { "close", 1, cmd_close },
 	{ "pid", 0, cmd_pid }, { "adopt", 2, cmd_adopt },
 };

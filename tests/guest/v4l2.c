@@ -298,13 +298,19 @@ static int cmd_save(char **arg)
 	return copy_file(arg[2], video, plane->m.mem_offset, plane->length, false);
 }
 
-/* map FD SIZE: map a dma-buf and keep it */
+/* map FD SIZE: map a dma-buf and keep it; the sum of its pages' first bytes */
 static int cmd_map(char **arg)
 {
-	void *mapped = mmap(NULL, number(arg[1]), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    number(arg[0]), 0);
+	size_t size = number(arg[1]);
+	unsigned char *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+				      number(arg[0]), 0);
+	unsigned int sum = 0;
 
-	return reply(mapped == MAP_FAILED);
+	if (mapped == MAP_FAILED)
+		return reply_error();
+	for (size_t at = 0; at < size; at += 4096)
+		sum += mapped[at];
+	return reply_ok("%u", sum);
 }
 
 /* scattered SIZE: fd of a dma-buf in which every second page lies elsewhere */
