@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Build QEMU with the devices of this checkout, or take the binary from the
-# cache when the same sources were built before.
+# Build QEMU with the devices and the plugin of this checkout, or take them from
+# the cache when the same sources were built before.
 # usage: qemu-devices/build.sh SOURCE_TREE
 set -euo pipefail
 . .ci/lib.sh
 
 source=$(realpath "$1")
-binary=build/qemu/qemu-system-aarch64
+artifacts=(qemu-system-aarch64 hw/baton/plugin/libbaton-witness.so)
 options=$(grep '^--' qemu-devices/configure.options)
 
 # The source tree: hard links of the pristine one, plus the hook.
@@ -38,8 +38,8 @@ build() {
     use_ccache "$PWD"
     is "$tree_key" build/.qemu-src || make_tree
     is "$config_key" build/qemu-build/.baton || configure
-    ninja -C build/qemu-build -j "$JOBS" qemu-system-aarch64
-    store build/qemu-build/qemu-system-aarch64 "$cached"
+    ninja -C build/qemu-build -j "$JOBS" "${artifacts[@]}"
+    store_artifacts build/qemu-build "$cached" "${artifacts[@]}"
 }
 
 # Copy a file so that a reader sees either the old or the new one.
@@ -49,19 +49,34 @@ store() {
     mv "$2.$$" "$2"
 }
 
+# usage: store_artifacts FROM TO PATH...
+store_artifacts() {
+    local artifact
+    for artifact in "${@:3}"; do
+        store "$1/$artifact" "$2/$(basename "$artifact")"
+    done
+}
+
+complete() {
+    local artifact
+    for artifact in "${artifacts[@]##*/}"; do
+        [ -x "$1/$artifact" ] || return
+    done
+}
+
 version=$(<"$source/VERSION")
 tree_key=$( (echo "$source" "$version"; cat qemu-devices/hook/*) | short_hash)
 config_key=$( (echo "$tree_key" "$options" "$PWD"; cat qemu-devices/baton.mak) | short_hash)
 mapfile -t files < <(find qemu-devices/ -type f -not -name '.*' -not -name '*.md' | LC_ALL=C sort)
 key=$version-$( (echo "$source" "$options"; files_hash "${files[@]}") | short_hash)
-cached=$BATON_CACHE/qemu/$key/qemu-system-aarch64
+cached=$BATON_CACHE/qemu/$key
 
-is "$key" build/qemu/.key && [ -x $binary ] && exit
+is "$key" build/qemu/.key && complete build/qemu && exit
 mkdir -p build
 lock build/.qemu.lock
-[ -x "$cached" ] || build
-touch "$BATON_CACHE/qemu/$key"
-store "$cached" $binary
+complete "$cached" || build
+touch "$cached"
+store_artifacts "$cached" build/qemu "${artifacts[@]##*/}"
 # The VNC server does not start without it.
 store "$source/pc-bios/keymaps/en-us" build/qemu/keymaps/en-us
 echo "$key" >build/qemu/.key

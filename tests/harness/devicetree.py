@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What QEMU's command line must repeat from the device tree: -m and -smp."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from libfdt import QUIET_NOTFOUND, FdtException, FdtRo
@@ -24,17 +25,32 @@ def _is_type(fdt: FdtRo, node: int, device_type: str) -> bool:
     return enabled and _string(fdt, node, "device_type") == device_type
 
 
-def machine_size(dtb: Path) -> tuple[int, int]:
-    """Return (bytes of DRAM, number of CPUs) of a compiled device tree."""
+def _read(dtb: Path, what: Callable):
     try:
-        fdt = FdtRo(dtb.read_bytes())
-        memory = 0
-        for node in _subnodes(fdt, 0):
-            if _is_type(fdt, node, "memory"):
-                cells = fdt.getprop(node, "reg")
-                words = [int.from_bytes(cells[i : i + 8], "big") for i in range(0, len(cells), 8)]
-                memory += sum(words[1::2])
-        cpus = sum(_is_type(fdt, n, "cpu") for n in _subnodes(fdt, fdt.path_offset("/cpus")))
+        return what(FdtRo(dtb.read_bytes()))
     except FdtException as err:
         raise ValueError(f"{dtb}: not a device tree of a machine: {err}") from err
-    return memory, cpus
+
+
+def _banks(fdt: FdtRo) -> list[tuple[int, int]]:
+    banks = []
+    for node in _subnodes(fdt, 0):
+        if _is_type(fdt, node, "memory"):
+            cells = fdt.getprop(node, "reg")
+            words = [int.from_bytes(cells[i : i + 8], "big") for i in range(0, len(cells), 8)]
+            banks += zip(words[::2], words[1::2], strict=True)
+    return banks
+
+
+def _cpus(fdt: FdtRo) -> int:
+    return sum(_is_type(fdt, node, "cpu") for node in _subnodes(fdt, fdt.path_offset("/cpus")))
+
+
+def memory_banks(dtb: Path) -> list[tuple[int, int]]:
+    """The banks of DRAM of a compiled device tree: (base, size)."""
+    return _read(dtb, _banks)
+
+
+def machine_size(dtb: Path) -> tuple[int, int]:
+    """Return (bytes of DRAM, number of CPUs) of a compiled device tree."""
+    return sum(size for _, size in memory_banks(dtb)), _read(dtb, _cpus)
