@@ -308,9 +308,15 @@ static size_t port_parse(char *data, size_t length)
 static void port_disconnected(void)
 {
 	port.connected = false;
-	port.greeted = false;
 	port.in_length = 0;
-	port.hello_size = 0;
+	/*
+	 * The next host's HELLO can arrive before the news that the last one
+	 * has gone. Its reply is still here then.
+	 */
+	if (port.hello_sent == port.hello_size) {
+		port.greeted = false;
+		port.hello_size = 0;
+	}
 	port.hello_sent = 0;
 }
 
