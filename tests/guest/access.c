@@ -175,19 +175,10 @@ static int cmd_kernel_in(char **arg)
 	return through_pipe(other, pages + number(arg[0]), number(arg[1]));
 }
 
-/* pid: of this process */
-static int cmd_pid(char **arg)
-{
-	(void)arg;
-	printf("ok %d\n", getpid());
-	return 0;
-}
-
 static const struct command commands[] = {
 	{ "map", 1, cmd_map }, { "access", 3, cmd_access }, { "copy_in", 2, cmd_copy_in },
 	{ "copy_out", 2, cmd_copy_out }, { "clear", 2, cmd_clear },
 	{ "kernel_out", 2, cmd_kernel_out }, { "kernel_in", 2, cmd_kernel_in },
-	{ "pid", 0, cmd_pid },
 };
 
 int main(void)
