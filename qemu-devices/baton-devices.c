@@ -17,6 +17,7 @@
 #include "system/runstate.h"
 #include "system/system.h"
 #include "baton-machine.h"
+#include "baton-monitor.h"
 #include "regs/baton-camera-regs.h"
 #include "regs/baton-display-regs.h"
 #include "trace.h"
@@ -46,6 +47,19 @@ static void baton_prepare_watchdog(BatonMachineState *s, const BatonNode *node,
                                    DeviceState *dev)
 {
     qdev_prop_set_uint64(dev, "clock-frequency", BATON_TIMER_HZ);
+}
+
+static void baton_prepare_monitor(BatonMachineState *s, const BatonNode *node,
+                                  DeviceState *dev)
+{
+    baton_monitor_set_banks(BATON_MONITOR(dev), s->dt->banks);
+    for (unsigned i = 0; i < s->dt->nodes->len; i++) {
+        const BatonNode *master = g_ptr_array_index(s->dt->nodes, i);
+
+        if (master->model->is_master) {
+            baton_monitor_add_master(BATON_MONITOR(dev), master->name);
+        }
+    }
 }
 
 const BatonModel baton_models[] = {
@@ -107,6 +121,14 @@ const BatonModel baton_models[] = {
         .reg_size = { BATON_DISPLAY_MMIO_SIZE },
         .has_irq = true,
         .is_master = true,
+    }, {
+        .compatible = "baton,monitor-1.0",
+        .type = TYPE_BATON_MONITOR,
+        .alias = "monitor",
+        .num_regs = 1,
+        .reg_size = { BATON_MONITOR_MMIO_SIZE },
+        .is_monitor = true,
+        .prepare = baton_prepare_monitor,
     },
     { }
 };
@@ -191,6 +213,11 @@ static bool baton_create_device(BatonMachineState *s, BatonNode *node,
         object_property_set_link(OBJECT(dev), "dma",
                                  OBJECT(baton_create_dma(s, node)),
                                  &error_abort);
+        if (s->dt->monitor) {
+            object_property_set_link(OBJECT(dev), "monitor",
+                                     OBJECT(s->dt->monitor->dev),
+                                     &error_abort);
+        }
     }
     if (!baton_apply_bindings(s, node, dev, errp) ||
         !sysbus_realize_and_unref(sbd, errp)) {
@@ -199,7 +226,9 @@ static bool baton_create_device(BatonMachineState *s, BatonNode *node,
     for (unsigned i = 0; i < model->num_regs; i++) {
         sysbus_mmio_map(sbd, model->mmio[i], node->regs[i].base);
     }
-    sysbus_connect_irq(sbd, 0, qdev_get_gpio_in(s->gic, node->spi));
+    if (model->has_irq) {
+        sysbus_connect_irq(sbd, 0, qdev_get_gpio_in(s->gic, node->spi));
+    }
     return true;
 
 fail:
@@ -209,14 +238,21 @@ fail:
 
 bool baton_create_devices(BatonMachineState *s, Error **errp)
 {
+    const BatonDt *dt = s->dt;
+
+    /* Before the masters that it watches */
+    if (dt->monitor && !baton_create_device(s, dt->monitor, errp)) {
+        return false;
+    }
     /*
      * A bus is put in front of those there are: going backwards the first
      * -device virtio-... gets the lowest slot, and Linux names it first.
      */
-    for (unsigned i = s->dt->nodes->len; i-- > 0;) {
-        BatonNode *node = g_ptr_array_index(s->dt->nodes, i);
+    for (unsigned i = dt->nodes->len; i-- > 0;) {
+        BatonNode *node = g_ptr_array_index(dt->nodes, i);
 
-        if (node != s->dt->gic && !baton_create_device(s, node, errp)) {
+        if (node != dt->gic && node != dt->monitor &&
+            !baton_create_device(s, node, errp)) {
             return false;
         }
     }

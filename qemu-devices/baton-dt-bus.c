@@ -253,6 +253,13 @@ static bool dt_device(DtParser *p, const DtBus *bus, int offset, Error **errp)
     dt_set_name(p, node);
     g_ptr_array_add(p->dt->nodes, node);
 
+    if (model->is_monitor) {
+        if (p->dt->monitor) {
+            return dt_error(errp, p, offset, "compatible",
+                            "is a second bus monitor");
+        }
+        p->dt->monitor = node;
+    }
     if (model->is_master) {
         if (!bus->dma) {
             return dt_error(errp, p, bus->node, "dma-ranges",

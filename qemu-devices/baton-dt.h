@@ -41,6 +41,7 @@ typedef struct BatonModel {
     unsigned mmio[BATON_MAX_REGS];      /* the device's region for it */
     bool has_irq;
     bool is_master;
+    bool is_monitor;                    /* of the masters; one at most */
     void (*prepare)(BatonMachineState *s, const BatonNode *node,
                     DeviceState *dev);  /* before realize, or NULL */
 } BatonModel;
@@ -63,6 +64,7 @@ typedef struct BatonDt {
     GArray *banks;                      /* BatonRange, ascending */
     GPtrArray *nodes;                   /* BatonNode, in tree order */
     BatonNode *gic;
+    BatonNode *monitor;                 /* or NULL */
     BatonNode *key_gpio;                /* of the power key, or NULL */
     unsigned key_pin;
 } BatonDt;

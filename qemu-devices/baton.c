@@ -27,6 +27,8 @@ static const struct {
     { "camera", "chardev", "character device with a live YUV4MPEG2 stream" },
     { "display", "xres", "width of the monitor's preferred mode" },
     { "display", "yres", "height of the monitor's preferred mode" },
+    { "monitor", "log", "file for all that the bus monitor sees" },
+    { "monitor", "clock", "file to map that counts its events" },
 };
 
 static bool baton_check_options(const BatonMachineState *s, Error **errp)

@@ -178,6 +178,11 @@ static void end_frame(BatonCameraState *s, const CameraError *result)
     }
     trace_baton_camera_frame_end(camera_name(s), s->frame.sequence,
                                  CAMERA_REG(s, HEAD), result->code, hash);
+    baton_monitor_event(s->dma.port, (BatonLogRecord) {
+        .kind = BATON_MONITOR_FRAME_DONE, .status = done ? 0 : result->code,
+        .a = s->frame.sequence, .b = hash, .c = CAMERA_REG(s, HEAD),
+        .d = done && s->frame.hashed,
+    });
     s->frame.active = false;
 
     if (!camera_ring_write_back(s, result->code, hash, result->addr,
@@ -227,6 +232,10 @@ static bool start_frame(BatonCameraState *s, int64_t start)
     }
     trace_baton_camera_frame_start(camera_name(s), f->sequence,
                                    CAMERA_REG(s, HEAD), start);
+    baton_monitor_event(s->dma.port, (BatonLogRecord) {
+        .kind = BATON_MONITOR_FRAME_START, .a = f->sequence,
+        .b = CAMERA_REG(s, HEAD), .c = start,
+    });
     f->active = true;
     camera_raise(s, R_CAM_IRQ_STATUS_FRAME_START_MASK);
     if (!fetched) {
@@ -275,6 +284,9 @@ static void frame_time(BatonCameraState *s, int64_t now)
     }
     if (camera_running(s) && !start_frame(s, start)) {
         trace_baton_camera_drop(camera_name(s), s->sequence);
+        baton_monitor_event(s->dma.port, (BatonLogRecord) {
+            .kind = BATON_MONITOR_DROP, .a = s->sequence,
+        });
         s->sequence++;
         CAMERA_REG(s, DROPS)++;
         camera_raise(s, R_CAM_IRQ_STATUS_DROP_MASK);

@@ -78,8 +78,8 @@ bool camera_ring_fetch(BatonCameraState *s, CameraError *error)
     uint64_t addr = head_address(s);
     uint8_t desc[BATON_CAMERA_DESC_SIZE];
 
-    if (baton_dma_read(&s->dma, addr, desc, sizeof(desc), &error->addr) !=
-        MEMTX_OK) {
+    if (baton_dma_read(&s->dma, BATON_MONITOR_CONTROL, addr, desc,
+                       sizeof(desc), &error->addr) != MEMTX_OK) {
         error->code = BATON_CAMERA_DESC_RING_ERROR;
         return false;
     }
@@ -112,13 +112,14 @@ bool camera_ring_write_back(BatonCameraState *s, unsigned status, uint64_t hash,
     *error = (CameraError) { .code = BATON_CAMERA_DESC_RING_ERROR };
     /* A CPU that sees the words sees the pixels ... */
     smp_wmb();
-    if (baton_dma_write(&s->dma, addr + 4, words + 4, sizeof(words) - 4,
-                        &error->addr) != MEMTX_OK) {
+    if (baton_dma_write(&s->dma, BATON_MONITOR_CONTROL, addr + 4, words + 4,
+                        sizeof(words) - 4, &error->addr) != MEMTX_OK) {
         return false;
     }
     /* ... and one that sees the status sees the other words. */
     smp_wmb();
-    return baton_dma_write(&s->dma, addr, words, 4, &error->addr) == MEMTX_OK;
+    return baton_dma_write(&s->dma, BATON_MONITOR_CONTROL, addr, words, 4,
+                           &error->addr) == MEMTX_OK;
 }
 
 static bool fetch_list_block(BatonCameraState *s, CameraPlane *plane,
@@ -127,7 +128,7 @@ static bool fetch_list_block(BatonCameraState *s, CameraPlane *plane,
     uint64_t addr = plane->list + plane->next * BATON_CAMERA_SEG_SIZE;
     uint32_t count = MIN(plane->count - plane->next, CAMERA_LIST_BLOCK);
 
-    if (baton_dma_read(&s->dma, addr, plane->block,
+    if (baton_dma_read(&s->dma, BATON_MONITOR_CONTROL, addr, plane->block,
                        count * BATON_CAMERA_SEG_SIZE, &error->addr) !=
         MEMTX_OK) {
         error->code = BATON_CAMERA_DESC_BUS_ERROR;
@@ -190,7 +191,7 @@ bool camera_plane_write(BatonCameraState *s, unsigned index, uint64_t offset,
         }
         addr = plane->seg_addr + (offset - plane->seg_start);
         chunk = MIN(len, plane->seg_end - offset);
-        if (baton_dma_write(&s->dma, addr, data, chunk, &error->addr) !=
+        if (baton_dma_write(&s->dma, index, addr, data, chunk, &error->addr) !=
             MEMTX_OK) {
             error->code = BATON_CAMERA_DESC_BUS_ERROR;
             s->bytes += error->addr - addr;

@@ -518,6 +518,7 @@ static const VMStateDescription vmstate_camera = {
 
 static const Property camera_properties[] = {
     DEFINE_PROP_BATON_DMA(BatonCameraState, dma),
+    DEFINE_PROP_BATON_MONITOR(BatonCameraState, dma),
     DEFINE_PROP_STRING("file", BatonCameraState, source.file),
     DEFINE_PROP_BOOL("loop", BatonCameraState, source.loop, true),
     DEFINE_PROP_CHR("chardev", BatonCameraState, source.chr),

@@ -112,7 +112,7 @@ static size_t fetch(BatonDisplayState *s, unsigned plane, uint64_t addr,
     size_t done = addr < bus_end ? MIN(len, bus_end - addr) : 0;
     hwaddr fault = addr + done;
 
-    if (baton_dma_read(&s->dma, addr, buf, done, &fault) != MEMTX_OK) {
+    if (baton_dma_read(&s->dma, plane, addr, buf, done, &fault) != MEMTX_OK) {
         done = fault - addr;
     }
     s->bytes += done;
@@ -242,6 +242,7 @@ void baton_display_begin_picture(BatonDisplayState *s)
         s->planes[i].failed = false;
         baton_xxh64_init(&s->planes[i].hash);
     }
+    baton_display_planes_event(s, BATON_MONITOR_FRAME_START);
 }
 
 void baton_display_read_slice(BatonDisplayState *s)
@@ -269,6 +270,57 @@ void baton_display_blank_rest(BatonDisplayState *s)
     update_crc(s, lines);
 }
 
+void baton_display_planes_event(BatonDisplayState *s, unsigned kind)
+{
+    uint64_t addr[BATON_DISPLAY_PLANES] = {};
+
+    for (int i = 0; i < BATON_DISPLAY_PLANES; i++) {
+        if (baton_display_plane_enabled(&s->planes[i])) {
+            addr[i] = s->planes[i].active[R_PLANE_ADDR0];
+        }
+    }
+    baton_monitor_event(s->dma.port, (BatonLogRecord) {
+        .kind = kind, .a = s->regs[R_DISP_FRAME],
+        .b = addr[0], .c = addr[1], .d = addr[2],
+    });
+}
+
+/* 0 if there is none */
+static uint64_t plane_hash(const BatonDisplayState *s,
+                           const BatonDisplayPlane *p)
+{
+    return s->hash && plane_is_read(p) && !s->underrun ?
+           baton_xxh64_digest(&p->hash) : 0;
+}
+
+static unsigned plane_status(const BatonDisplayState *s,
+                             const BatonDisplayPlane *p)
+{
+    if (p->failed) {
+        return BATON_MONITOR_DISPLAY_ERROR;
+    }
+    return s->underrun ? BATON_MONITOR_DISPLAY_UNDERRUN : 0;
+}
+
+/* The primary plane is reported even if it is off. */
+static void done_events(BatonDisplayState *s)
+{
+    for (int i = 0; i < BATON_DISPLAY_PLANES; i++) {
+        const BatonDisplayPlane *p = &s->planes[i];
+        bool enabled = baton_display_plane_enabled(p);
+        uint64_t hash = plane_hash(s, p);
+
+        if (i == BATON_DISPLAY_PRIMARY || enabled) {
+            baton_monitor_event(s->dma.port, (BatonLogRecord) {
+                .kind = BATON_MONITOR_FRAME_DONE, .plane = i,
+                .status = plane_status(s, p), .a = s->regs[R_DISP_FRAME],
+                .b = hash, .c = enabled ? p->active[R_PLANE_ADDR0] : 0,
+                .d = hash != 0,
+            });
+        }
+    }
+}
+
 static void record_picture(BatonDisplayState *s)
 {
     BatonDisplayDone record = {
@@ -283,9 +335,7 @@ static void record_picture(BatonDisplayState *s)
         if (baton_display_plane_enabled(p)) {
             record.addr0[i] = p->active[R_PLANE_ADDR0];
         }
-        if (s->hash && plane_is_read(p) && !s->underrun) {
-            record.hash[i] = baton_xxh64_digest(&p->hash);
-        }
+        record.hash[i] = plane_hash(s, p);
     }
     baton_display_push_done(s, &record);
 }
@@ -299,6 +349,7 @@ void baton_display_end_picture(BatonDisplayState *s)
     s->front_valid = true;
     s->redraw = true;
 
+    done_events(s);
     if (s->hash || s->crc) {
         record_picture(s);
     }

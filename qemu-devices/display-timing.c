@@ -76,6 +76,7 @@ static void latch(BatonDisplayState *s, int64_t when)
     }
     trace_baton_display_latch(s->name, s->regs[R_DISP_FRAME],
                               s->planes[0].active[R_PLANE_ADDR0]);
+    baton_display_planes_event(s, BATON_MONITOR_LATCH);
     baton_display_raise(s, R_DISP_IRQ_STATUS_LATCH_MASK);
 }
 
@@ -111,6 +112,9 @@ static void begin_vblank(BatonDisplayState *s, int64_t when)
     s->latched = false;
     s->slice = 0;
     trace_baton_display_vblank(s->name, s->regs[R_DISP_FRAME], when);
+    baton_monitor_event(s->dma.port, (BatonLogRecord) {
+        .kind = BATON_MONITOR_VBLANK, .a = s->regs[R_DISP_FRAME],
+    });
     baton_display_raise(s, R_DISP_IRQ_STATUS_VBLANK_MASK);
     if (s->commit) {
         latch_and_check(s, when);

@@ -208,6 +208,7 @@ static const VMStateDescription vmstate_baton_display = {
 
 static const Property baton_display_properties[] = {
     DEFINE_PROP_BATON_DMA(BatonDisplayState, dma),
+    DEFINE_PROP_BATON_MONITOR(BatonDisplayState, dma),
     DEFINE_PROP_UINT32("xres", BatonDisplayState, xres, 1920),
     DEFINE_PROP_UINT32("yres", BatonDisplayState, yres, 1080),
 };

@@ -120,6 +120,8 @@ void baton_display_commit(BatonDisplayState *s, bool go);
 uint32_t baton_display_scanline(const BatonDisplayState *s);
 
 /* display-scanout.c */
+/* FRAME_START or LATCH, with the planes' addresses, for the bus monitor */
+void baton_display_planes_event(BatonDisplayState *s, unsigned kind);
 void baton_display_begin_picture(BatonDisplayState *s);
 uint64_t baton_display_slice_bytes(const BatonDisplayState *s);
 void baton_display_read_slice(BatonDisplayState *s);

@@ -88,4 +88,5 @@ class Registers:
 
 camera = Registers("baton-camera-regs.h")
 display = Registers("baton-display-regs.h")
+monitor = Registers("baton-monitor-regs.h")
 regs = Registers("baton-camera-regs.h", "baton-display-regs.h")

@@ -82,8 +82,12 @@ CONTRADICTIONS: dict[str, tuple[Edit, str, str]] = {
     # Devices
     "unknown device": (lambda t: t.set(CAMERA, "compatible", "baton,camera-9.0"),
                        CAMERA, "compatible"),
-    "unknown bus": (lambda t: t.add("/monitor", compatible=("baton,monitor-1.0",)),
-                    "/monitor", "compatible"),
+    "unknown bus": (lambda t: t.add("/engines", compatible=("baton,engines-1.0",)),
+                    "/engines", "compatible"),
+    "second monitor": (lambda t: t.add("/soc/bus-monitor@32010000",
+                                       compatible=("baton,monitor-1.0",),
+                                       reg=low(0x32010000, 0x1000)),
+                       "/soc/bus-monitor@320", "compatible"),
     "device in a device": (lambda t: t.add(f"{CAMERA}/twin", compatible=("baton,camera-1.0",)),
                            f"{CAMERA}/twin", "compatible"),
     "no reg": (lambda t: t.delete(CAMERA, "reg"), CAMERA, "reg"),
@@ -164,6 +168,22 @@ def test_deep_tree(artifacts: Path) -> None:
         path += "/n"
         tree.add(path)
     check(["-M", "baton", "-dtb", str(tree.save(artifacts / "tree.dtb"))], "/n/n/n", "path")
+
+
+def test_more_masters_than_the_monitor_has_ports(artifacts: Path) -> None:
+    tree = Tree()
+    for n in range(2, 17):
+        base = 0x30000000 + (n << 16)
+        tree.add(f"{CAMERA_BUS}/camera@{base:x}", compatible=("baton,camera-1.0",),
+                 reg=low(base, 0x1000), interrupts=(0, 48 + n, 4))
+    check(["-M", "baton", "-dtb", str(tree.save(artifacts / "tree.dtb"))],
+          "monitor0 (/soc/bus-monitor@32000000)", "17 bus masters", "at most 16")
+
+
+@pytest.mark.parametrize("option", ["log", "clock"])
+def test_monitor_file_that_cannot_be_made(option: str) -> None:
+    check(["-M", f"baton,monitor0-{option}=/nonexistent/file", "-dtb", str(dtb("baton"))],
+          "monitor0", "/nonexistent/file", "No such file")
 
 
 @pytest.mark.parametrize("damage", [
