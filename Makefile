@@ -6,7 +6,8 @@
 #   BATON_CACHE  sources, compiled QEMU and kernel, ccache (~/.cache/baton)
 #   JOBS         parallel compile jobs (all processors)
 #   QEMU_SRC     an unpacked QEMU 10.0 tree instead of Debian's
-#   LINUX_SRC    an unpacked Linux 6.12 tree instead of Debian's
+#   KERNEL       the guest's Linux: 6.12 or 7.2 (6.12)
+#   LINUX_SRC    an unpacked Linux tree instead of Debian's
 #   PYTHON       the Python of which build/venv is made (/usr/bin/python3)
 
 include versions.mk
@@ -46,11 +47,14 @@ clean: ## Remove build/ and out/ (the cache stays: remove BATON_CACHE by hand)
 
 # What comes from the Debian archive.
 QEMU_SRC ?= $(BATON_CACHE)/src/qemu-$(QEMU_VERSION)
-LINUX_SRC ?= $(BATON_CACHE)/src/linux-$(LINUX_VERSION)
+LINUX_SRC ?= $(BATON_CACHE)/src/linux-$(KERNEL)
 ARM64_PACKAGES := $(BATON_CACHE)/src/arm64
 
 $(BATON_CACHE)/src/%: | build/.packages
-	@$(STEP) fetch-$* .ci/fetch $* $(QEMU_SUITE)
+	@$(STEP) fetch-$* .ci/fetch $* $(SUITE_$*)
+
+# $(call fetched,TREE): TREE, unless the user gave it.
+fetched = $(filter $(BATON_CACHE)/src/%,$(1))
 
 include $(wildcard */build.mk)
 

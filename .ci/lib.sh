@@ -26,6 +26,13 @@ files_hash() {
     sha256sum -- "$@" | short_hash
 }
 
+# What tells the state of a source tree apart. One that .ci/fetch unpacked stays as it is.
+tree_state() {
+    echo "$1"
+    [[ $1 == "$(realpath "$BATON_CACHE")"/src/* ]] ||
+        find "$1" -name .git -prune -o -type f -printf '%P %s %T@\n' | LC_ALL=C sort
+}
+
 # Remove all but the N most recently used directories below a folder.
 keep_newest() {
     local n=$1 folder=$2
@@ -33,7 +40,8 @@ keep_newest() {
         sort -zrn | tail -zn +$((n + 1)) | cut -zd' ' -f2- | xargs -0r rm -rf
 }
 
-# Make a tree of hard links to another one, and apply patches to it, which does not touch the other.
+# Make a tree of hard links to another one, and apply the patches that it does
+# not have yet, which does not touch the other.
 # usage: link_tree SOURCE NEW PATCH...
 link_tree() {
     local source=$1 new=$2 hook
@@ -44,6 +52,7 @@ link_tree() {
     }
     rm -rf "$new/.git"
     for hook in "${@:3}"; do
+        patch -d "$new" -p1 -R --dry-run -sf <"$hook" >/dev/null && continue
         patch -d "$new" -p1 --no-backup-if-mismatch <"$hook" || die "$hook does not apply to $source"
     done
 }

@@ -5,7 +5,7 @@
 KERNEL_CONFIG ?= release
 
 .PHONY: kernel
-kernel: setup | $(LINUX_SRC) ## Build the guest's kernel: build/linux/arch/arm64/boot/Image
+kernel: setup | $(call fetched,$(LINUX_SRC)) ## Build the guest's kernel: build/linux/arch/arm64/boot/Image
 	@$(STEP) kernel kernel-drivers/kernel.sh "$(LINUX_SRC)" $(KERNEL_CONFIG)
 
 .PHONY: modules

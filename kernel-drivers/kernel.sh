@@ -3,21 +3,34 @@
 # Build the guest's kernel in the cache, keyed by all it is made from, and
 # point build/linux to it.
 # usage: kernel-drivers/kernel.sh SOURCE_TREE release|NAME
-# NAME is configs/NAME.config on top of configs/release.config.
+# NAME is configs/NAME.config on top of configs/release.config; of both there
+# may be a part for one series of Linux, configs/NAME-SERIES.config.
 set -euo pipefail
 . .ci/lib.sh
 
-pristine=$(realpath "$1")
-hooks=(kernel-drivers/hook/*.patch)
-fragments=(kernel-drivers/configs/release.config)
-[ "$2" = release ] || fragments+=("kernel-drivers/configs/$2.config")
-[ -f "${fragments[-1]}" ] || die "no kernel configuration ${fragments[-1]}"
+pristine=$(realpath -m "$1")
+name=$2
+[ -f "$pristine/Kconfig" ] || die "no Linux source tree: $pristine"
+[ -f "kernel-drivers/configs/$name.config" ] ||
+    die "no kernel configuration kernel-drivers/configs/$name.config"
+version=$(make -s -C "$pristine" kernelversion)
+series=$(cut -d. -f1,2 <<<"$version")
+
+names=(release)
+[ "$name" = release ] || names+=("$name")
+fragments=()
+for part in "${names[@]}"; do
+    fragments+=("kernel-drivers/configs/$part.config")
+    part=kernel-drivers/configs/$part-$series.config
+    [ ! -f "$part" ] || fragments+=("$part")
+done
+shopt -s nullglob
+hooks=(kernel-drivers/hook/"$series"/*.patch)
 cross=aarch64-linux-gnu-
 
-version=$(make -s -C "$pristine" kernelversion)
-source=$BATON_CACHE/linux/$version-$( (echo "$pristine"; cat "${hooks[@]}") | short_hash)
+source=$BATON_CACHE/linux/$version-$( (tree_state "$pristine"; cat /dev/null "${hooks[@]}") | short_hash)
 inputs=("${fragments[@]}" kernel-drivers/configs/Kconfig kernel-drivers/Kconfig)
-key=$version-$2-$( (echo "$source"; ${cross}gcc --version; files_hash "${inputs[@]}") | short_hash)
+key=$version-$name-$( (echo "$source"; ${cross}gcc --version; files_hash "${inputs[@]}") | short_hash)
 tree=$BATON_CACHE/kernel/$key
 
 kmake() {
@@ -36,8 +49,8 @@ make_source() {
 # Start from the objects of the last configuration.
 seed_tree() {
     local new=$tree.new last
-    last=$(find "$BATON_CACHE/kernel" -mindepth 3 -path '*/.baton/complete' -printf '%T@ %h\n' |
-        sort -rn | head -n1 | cut -d' ' -f2-)
+    last=$(find "$BATON_CACHE/kernel" -mindepth 3 -path "*/$version-$name-*/.baton/complete" \
+        -printf '%T@ %h\n' | sort -rn | head -n1 | cut -d' ' -f2-)
     rm -rf "$new"
     if [ -n "$last" ]; then cp -a "${last%/.baton}" "$new"; fi
     rm -rf "$new/.baton"
@@ -72,7 +85,7 @@ get() {
     lock "$BATON_CACHE/kernel/.lock"
     [ -d "$source" ] || make_source
     [ -f "$tree/.baton/complete" ] || build
-    keep_newest 4 "$BATON_CACHE/kernel"
+    keep_newest 8 "$BATON_CACHE/kernel"
     keep_newest 4 "$BATON_CACHE/linux"
 }
 

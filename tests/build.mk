@@ -27,6 +27,12 @@ test: guest test-programs $(CLIP) ## Run all checks and tests (T=tests/boot, T="
 contract: guest test-programs ## Test the dma-buf contract, clause by clause: out/contract/
 	@$(HARNESS) contract
 
+# What a guest runs is tested once more by the debug kernel's checks.
+test-full: test ## As test, then the guests' tests with KERNEL_CONFIG=debug
+	@mv out/test/junit.xml out/junit-release.xml
+	@$(MAKE) --no-print-directory test KERNEL_CONFIG=debug \
+		T="$(addprefix tests/,boot contract drivers pipeline)"
+
 contract-table: setup ## Put the last results of make contract into docs/contract.md
 	@$(HARNESS) contract.table
 
