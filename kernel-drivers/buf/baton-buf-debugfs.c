@@ -52,8 +52,8 @@ static int baton_show_buffer(struct seq_file *s, struct baton_buf *buf)
 	if (ret)
 		return ret;
 
-	seq_printf(s, "buffer=%lu exporter=%s bytes=%zu storage=%s pieces=%u generation=%u exports=%zu pins=%u vmaps=%u vmas=%u\n",
-		   file_inode(buf->file)->i_ino, buf->name, buf->size,
+	seq_printf(s, "buffer=%llu exporter=%s bytes=%zu storage=%s pieces=%u generation=%u exports=%zu pins=%u vmaps=%u vmas=%u\n",
+		   (u64)file_inode(buf->file)->i_ino, buf->name, buf->size,
 		   !buf->storage ? "none" : buf->storage->pool ? "pool" : "pages",
 		   buf->storage ? buf->storage->run_count : 0, buf->generation,
 		   list_count_nodes(&buf->exports), buf->pins, buf->vmaps, buf->vmas);

@@ -180,7 +180,7 @@ static struct page *baton_alloc_block(gfp_t zone, unsigned int *order)
 static struct baton_storage *baton_storage_scatter(struct baton_storage *storage, gfp_t zone)
 {
 	size_t count = storage->size >> PAGE_SHIFT;
-	struct page *gap;
+	struct page *gap, *next;
 	LIST_HEAD(gaps);
 	size_t i;
 
@@ -193,7 +193,8 @@ static struct baton_storage *baton_storage_scatter(struct baton_storage *storage
 			break;
 	}
 
-	put_pages_list(&gaps);
+	list_for_each_entry_safe(gap, next, &gaps, lru)
+		__free_page(gap);
 	if (i < count) {
 		baton_storage_free_pages(storage);
 		baton_storage_free(storage);

@@ -432,8 +432,7 @@ static const struct vb2_ops baton_camera_queue_ops = {
 	.buf_queue = baton_camera_buf_queue,
 	.start_streaming = baton_camera_start_streaming,
 	.stop_streaming = baton_camera_stop_streaming,
-	.wait_prepare = vb2_ops_wait_prepare,
-	.wait_finish = vb2_ops_wait_finish,
+	BATON_VB2_WAIT_OPS
 };
 
 static int baton_camera_queue_init(struct baton_camera *cam)

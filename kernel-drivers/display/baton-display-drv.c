@@ -11,7 +11,6 @@
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
-#include <drm/drm_client_setup.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_fbdev_dma.h>
 #include <drm/drm_gem_dma_helper.h>
@@ -20,6 +19,7 @@
 #include <drm/drm_modeset_helper.h>
 #include <drm/drm_print.h>
 #include <drm/drm_vblank.h>
+#include BATON_DRM_CLIENT_SETUP_H
 
 #include "baton-display.h"
 
@@ -247,7 +247,7 @@ static const struct drm_driver baton_display_driver = {
 	.fops = &baton_display_fops,
 	.name = "baton-display",
 	.desc = "Baton display engine",
-	.date = "20260101",
+	BATON_DRM_DATE
 	.major = 1,
 	.minor = 0,
 };

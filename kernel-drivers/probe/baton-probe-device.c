@@ -50,7 +50,7 @@ static int probe_set_limits(struct platform_device *pdev, const struct baton_pro
 	pdev->platform_dma_mask = args->dma_mask;
 	dev->coherent_dma_mask = args->dma_mask;
 	dev->bus_dma_limit = args->bus_limit;
-	dev->dma_coherent = args->flags & BATON_PROBE_DEVICE_COHERENT;
+	dev_assign_dma_coherent(dev, args->flags & BATON_PROBE_DEVICE_COHERENT);
 	if (args->flags & BATON_PROBE_DEVICE_NO_MASK)
 		dev->dma_mask = NULL;
 	if (args->max_segment)

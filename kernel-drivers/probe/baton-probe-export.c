@@ -79,20 +79,21 @@ static int probe_alloc_contiguous(struct probe_stub *stub, gfp_t gfp)
 /* Neighbours are allocated one after the other: give every second page back. */
 static int probe_alloc_scattered(struct probe_stub *stub, gfp_t gfp)
 {
+	struct page *gap, *next;
 	LIST_HEAD(gaps);
 	int ret = 0;
 	size_t i;
 
 	for (i = 0; i < stub->count && !ret; i++) {
-		struct page *gap = alloc_page(gfp);
-
+		gap = alloc_page(gfp);
 		stub->pages[i] = alloc_page(gfp);
 		if (gap)
 			list_add(&gap->lru, &gaps);
 		if (!gap || !stub->pages[i])
 			ret = -ENOMEM;
 	}
-	put_pages_list(&gaps);
+	list_for_each_entry_safe(gap, next, &gaps, lru)
+		__free_page(gap);
 	return ret;
 }
 
@@ -134,7 +135,7 @@ static void probe_select_ops(struct probe_stub *stub, u32 mask)
 	PROBE_OMIT_OP(VMAP, vmap);
 	PROBE_OMIT_OP(VUNMAP, vunmap);
 	PROBE_OMIT_OP(RELEASE, release);
-	stub->ops.cache_sgt_mapping = stub->flags & BATON_PROBE_EXPORT_CACHE_SGT;
+	baton_cache_sgt_mapping(&stub->ops, stub->flags & BATON_PROBE_EXPORT_CACHE_SGT);
 }
 
 static struct probe_stub *probe_stub_new(struct probe_file *file,

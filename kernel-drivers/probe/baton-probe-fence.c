@@ -25,14 +25,15 @@ static struct probe_fence *probe_fence_of(struct probe_object *object)
 static int probe_fence_end(struct dma_fence *fence, int error)
 {
 	unsigned long flags;
-	int ret;
+	bool signaled;
 
-	spin_lock_irqsave(fence->lock, flags);
-	if (error && !test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
+	dma_fence_lock_irqsave(fence, flags);
+	signaled = test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags);
+	if (error && !signaled)
 		dma_fence_set_error(fence, error);
-	ret = dma_fence_signal_locked(fence);
-	spin_unlock_irqrestore(fence->lock, flags);
-	return ret;
+	dma_fence_signal_locked(fence);
+	dma_fence_unlock_irqrestore(fence, flags);
+	return signaled ? -EINVAL : 0;
 }
 
 static void probe_fence_drop(struct probe_object *object)
