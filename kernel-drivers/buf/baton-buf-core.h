@@ -107,7 +107,8 @@ struct baton_storage *baton_place_in_pools(struct baton_buf *buf);
 bool baton_suits_all(struct baton_buf *buf, const struct baton_storage *storage);
 bool baton_storage_suits(const struct baton_storage *storage, const struct baton_user *user,
 			 const char **why);
-struct baton_user *baton_find_conflict(struct baton_buf *buf, const struct baton_user *newcomer);
+const struct baton_user *baton_find_conflict(struct baton_buf *buf,
+					     const struct baton_user *newcomer);
 
 /* baton-buf-move.c */
 int baton_buf_admit(struct baton_buf *buf, struct baton_user *user);

@@ -2,8 +2,9 @@
 /*
  * Baton buffers: /sys/kernel/debug/baton-buf/buffers
  *
- * A line for each buffer, then one for each attachment and each of the first
- * pieces of its storage, as key=value pairs.
+ * A line for each buffer, then one for each attachment, one for what all of
+ * them reach, and one for each of the first pieces of its storage, as key=value
+ * pairs.
  */
 
 #include <linux/debugfs.h>
@@ -19,19 +20,43 @@
 
 static struct dentry *baton_debugfs;
 
-static void baton_show_user(struct seq_file *s, struct baton_user *user)
+static void baton_show_reach(struct seq_file *s, const struct baton_reach *reach)
 {
-	struct baton_reach reach;
 	unsigned int i;
 
-	seq_printf(s, "  attachment dev=%s maps=%zu max_segments=%u align=%zu max_segment=%#zx reach=",
-		   dev_name(user->dev), list_count_nodes(&user->maps), user->limits.max_segments,
-		   user->limits.align, user->limits.max_segment);
-	baton_limits_reach(&user->limits, &reach);
-	for (i = 0; i < reach.count; i++)
-		seq_printf(s, "%s%#llx-%#llx", i ? "," : "", reach.range[i].start,
-			   reach.range[i].end - 1);
+	seq_puts(s, " reach=");
+	for (i = 0; i < reach->count; i++)
+		seq_printf(s, "%s%#llx-%#llx", i ? "," : "", reach->range[i].start,
+			   reach->range[i].end - 1);
 	seq_putc(s, '\n');
+}
+
+static void baton_show_user(struct seq_file *s, struct baton_user *user)
+{
+	const struct baton_limits *limits = &user->limits;
+	struct baton_reach reach;
+
+	seq_printf(s, "  attachment dev=%s maps=%zu pins=%u max_segments=%u align=%zu max_segment=%#zx boundary=%#llx highest=%#llx",
+		   dev_name(user->dev), list_count_nodes(&user->maps), user->pins,
+		   limits->max_segments, limits->align, limits->max_segment, limits->boundary,
+		   limits->highest);
+	baton_limits_reach(limits, &reach);
+	baton_show_reach(s, &reach);
+}
+
+static void baton_show_common(struct seq_file *s, struct baton_buf *buf)
+{
+	struct baton_reach common, reach;
+	struct baton_user *user;
+
+	user = list_first_entry(&buf->users, struct baton_user, link);
+	baton_limits_reach(&user->limits, &common);
+	list_for_each_entry_continue(user, &buf->users, link) {
+		baton_limits_reach(&user->limits, &reach);
+		baton_reach_intersect(&common, &reach);
+	}
+	seq_puts(s, "  common");
+	baton_show_reach(s, &common);
 }
 
 static void baton_show_storage(struct seq_file *s, struct baton_storage *storage)
@@ -46,19 +71,26 @@ static void baton_show_storage(struct seq_file *s, struct baton_storage *storage
 static int baton_show_buffer(struct seq_file *s, struct baton_buf *buf)
 {
 	struct baton_user *user;
+	size_t maps = 0;
 	int ret;
 
 	ret = dma_resv_lock_interruptible(&buf->resv, NULL);
 	if (ret)
 		return ret;
 
-	seq_printf(s, "buffer=%llu exporter=%s bytes=%zu storage=%s pieces=%u generation=%u exports=%zu pins=%u vmaps=%u vmas=%u\n",
-		   (u64)file_inode(buf->file)->i_ino, buf->name, buf->size,
+	list_for_each_entry(user, &buf->users, link)
+		maps += list_count_nodes(&user->maps);
+	seq_printf(s, "buffer=%llu exporter=%s dev=%s bytes=%zu storage=%s pieces=%u generation=%u exports=%zu attachments=%zu maps=%zu pins=%u vmaps=%u vmas=%u\n",
+		   (u64)file_inode(buf->file)->i_ino, buf->name,
+		   !buf->dev ? "none" : buf->withdrawn ? "gone" : dev_name(buf->dev), buf->size,
 		   !buf->storage ? "none" : buf->storage->pool ? "pool" : "pages",
 		   buf->storage ? buf->storage->run_count : 0, buf->generation,
-		   list_count_nodes(&buf->exports), buf->pins, buf->vmaps, buf->vmas);
+		   list_count_nodes(&buf->exports), list_count_nodes(&buf->users), maps,
+		   buf->pins, buf->vmaps, buf->vmas);
 	list_for_each_entry(user, &buf->users, link)
 		baton_show_user(s, user);
+	if (!list_empty(&buf->users))
+		baton_show_common(s, buf);
 	if (buf->storage)
 		baton_show_storage(s, buf->storage);
 	dma_resv_unlock(&buf->resv);

@@ -10,6 +10,7 @@
 #include <linux/device.h>
 #include <linux/dma-buf.h>
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/moduleparam.h>
 
 #include "baton-buf.h"
@@ -33,6 +34,14 @@ static int baton_refuse(struct baton_buf *buf, struct baton_user *user, int erro
 	return error;
 }
 
+static int baton_refuse_withdrawn(struct baton_buf *buf, struct baton_user *user)
+{
+	dev_warn_ratelimited(user->dev, "%s buffer of %zu bytes refused: %s has no driver any more\n",
+			     buf->name, buf->size, dev_name(buf->dev));
+	trace_baton_buf_refuse(buf, user->dev, -ENODEV, "exporter");
+	return -ENODEV;
+}
+
 /* Importers drop their mappings and publish fences for what they cannot stop. */
 static void baton_notify(struct baton_buf *buf)
 {
@@ -50,6 +59,7 @@ static bool baton_idle(struct baton_buf *buf)
 static void baton_move(struct baton_buf *buf, struct baton_storage *storage)
 {
 	struct baton_storage *old = buf->storage;
+	u64 start = ktime_get_ns();
 
 	trace_baton_buf_move_begin(buf);
 	baton_buf_zap(buf);
@@ -62,7 +72,7 @@ static void baton_move(struct baton_buf *buf, struct baton_storage *storage)
 	buf->generation++;
 	buf->cpu_stale = false;
 	baton_storage_put(old);
-	trace_baton_buf_move_end(buf);
+	trace_baton_buf_move_end(buf, buf->used ? buf->size : 0, ktime_get_ns() - start);
 }
 
 /*
@@ -150,22 +160,23 @@ static int baton_try_admit(struct baton_buf *buf, struct baton_user *user,
 	int ret = 0;
 
 	if (buf->withdrawn)
-		return -ENODEV;
+		return baton_refuse_withdrawn(buf, user);
 
 	other = baton_find_conflict(buf, user);
+	if (other == user)
+		return baton_refuse(buf, user, -EBUSY, limit, "too little memory is", NULL);
 	if (other)
 		return baton_refuse(buf, user, -EBUSY, limit, "no memory is shared with ", other);
 
 	list_add_tail(&user->link, &buf->users);
-	if (!buf->storage)
-		return 0;
-
-	if (baton_storage_suits(buf->storage, user, &limit))
-		baton_try_gather(buf, user);
-	else
+	if (buf->storage && !baton_storage_suits(buf->storage, user, &limit))
 		ret = baton_try_move_for(buf, user, limit, next);
+	else if (buf->storage)
+		baton_try_gather(buf, user);
 	if (ret)
 		list_del(&user->link);
+	else
+		trace_baton_buf_attach(buf, user);
 	return ret;
 }
 

@@ -16,6 +16,7 @@
 #include "baton-buf.h"
 #include "baton-buf-core.h"
 #include "baton-buf-storage.h"
+#include "baton-buf-trace.h"
 
 /* A device with a pool of contiguous memory */
 struct baton_pool {
@@ -166,19 +167,25 @@ static bool baton_reach_suffices(struct baton_buf *buf, const struct baton_reach
 
 /*
  * Find a user whose memory and @newcomer's have too little in common, looking at
- * addresses only.  Return NULL if there is none.
+ * addresses only; @newcomer itself if it reaches too little.  Return NULL if
+ * there is none.
  */
-struct baton_user *baton_find_conflict(struct baton_buf *buf, const struct baton_user *newcomer)
+const struct baton_user *baton_find_conflict(struct baton_buf *buf,
+					     const struct baton_user *newcomer)
 {
 	struct baton_reach reach, other;
 	struct baton_user *user;
 
 	baton_limits_reach(&newcomer->limits, &reach);
+	if (!baton_reach_suffices(buf, &reach))
+		return newcomer;
+
 	list_for_each_entry(user, &buf->users, link) {
 		baton_limits_reach(&user->limits, &other);
 		baton_reach_intersect(&reach, &other);
 		if (!baton_reach_suffices(buf, &reach))
 			return user;
 	}
+	trace_baton_buf_merge(buf, newcomer, &reach);
 	return NULL;
 }

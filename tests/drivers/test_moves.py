@@ -47,6 +47,10 @@ def camera(guest: Guest) -> V4l2:
     return V4l2(guest)
 
 
+def fields(line: str) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in line.split() if "=" in word)
+
+
 def import_buffer(camera: V4l2, index: int) -> None:
     """Attach the display, and detach it: the buffer stays where it was moved to."""
     camera("close", camera.number("prime", CARD, camera.number("export", index, 0)))
@@ -176,6 +180,44 @@ def test_a_buffer_that_is_pinned_stays(guest: Guest):
             "device, and pinned by vkms" in guest.run("dmesg").stdout)
     assert buffers(guest)[0] == pinned
     check_frames(camera, 6)
+
+
+def test_debugfs_tells_who_uses_a_buffer_and_where_it_is(camera: V4l2):
+    camera.set_format("XR24", 320, 240)
+    camera.request("mmap", 1)
+    fd = camera.number("export", 0, 0)
+    camera("prime", CARD, fd)
+    camera("map", fd, camera.format.sizes[0])
+    buffer, *rest = camera.guest.run(f"cat {BUFFERS}").stdout.splitlines()
+    expected = {"exporter": "baton-camera", "dev": "30000000.camera", "bytes": "307200",
+                "storage": "pool", "pieces": "1", "generation": "2", "exports": "2",
+                "attachments": "2", "vmaps": "0", "vmas": "1"}
+    assert expected.items() <= fields(buffer).items()
+    *users, common, piece = map(fields, rest)
+    assert {user["dev"] for user in users} == {"30000000.camera", "31000000.display"}
+    display = next(user for user in users if user["dev"] == "31000000.display")
+    assert (display["max_segments"], display["align"]) == ("1", "64")
+    assert display["reach"] == common["reach"] == "0x80000000-0xbfffffff"
+    assert int(piece["start"], 16) in POOL
+
+
+def test_events_tell_of_a_move(camera: V4l2):
+    tracing = "/sys/kernel/tracing"
+    camera.guest.run(f"echo 1 >{tracing}/events/baton_buf/enable")
+    camera.set_format("XR24", 320, 240)
+    camera.start(1)
+    camera.dequeue()
+    import_buffer(camera, 0)
+    camera.guest.run(f"echo 0 >{tracing}/events/baton_buf/enable")
+    trace = camera.guest.run(f"cat {tracing}/trace").stdout
+    events = re.findall(r": baton_buf_(\w+): (.*)", trace)
+    assert [name for name, _ in events] == [
+        "merge", "attach", "alloc", "merge", "move_begin", "move_end", "attach"]
+    attach, merge, end = fields(events[1][1]), fields(events[3][1]), fields(events[5][1])
+    assert attach["dev"] == "30000000.camera"
+    assert (merge["lowest"], merge["highest"]) == ("0x80000000", "0xbfffffff")
+    assert (end["copied"], end["pieces"], end["generation"]) == ("307200", "1", "2")
+    assert 0 < int(end["ns"]) < 10**9
 
 
 def test_nothing_is_left(camera: V4l2):
