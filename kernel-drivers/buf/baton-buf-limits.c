@@ -8,6 +8,7 @@
  * within one window.
  */
 
+#include <kunit/visibility.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/export.h>
@@ -67,6 +68,7 @@ int baton_limits_init(struct baton_limits *limits, struct device *dev)
 	};
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(baton_limits_init);
 
 /*
  * Find the window with @phys in it.  Set its bus address and return the number
@@ -128,6 +130,7 @@ size_t baton_limits_fit(const struct baton_limits *limits, phys_addr_t phys, siz
 	}
 	return len & PAGE_MASK;
 }
+EXPORT_SYMBOL_IF_KUNIT(baton_limits_fit);
 
 /*
  * The number of segments that @runs make, or -EBUSY if the device cannot use
@@ -163,6 +166,7 @@ int baton_limits_segments(const struct baton_limits *limits, const struct baton_
 	}
 	return segments;
 }
+EXPORT_SYMBOL_IF_KUNIT(baton_limits_segments);
 
 /*
  * The CPU addresses that the device can reach at all.  Windows beyond
@@ -194,6 +198,7 @@ void baton_limits_reach(const struct baton_limits *limits, struct baton_reach *r
 		};
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(baton_limits_reach);
 
 /* Reduce @reach to what @other contains too. */
 void baton_reach_intersect(struct baton_reach *reach, const struct baton_reach *other)
@@ -212,3 +217,4 @@ void baton_reach_intersect(struct baton_reach *reach, const struct baton_reach *
 	}
 	*reach = both;
 }
+EXPORT_SYMBOL_IF_KUNIT(baton_reach_intersect);
