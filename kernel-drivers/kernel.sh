@@ -10,7 +10,7 @@ set -euo pipefail
 
 pristine=$(realpath -m "$1")
 name=$2
-[ -f "$pristine/Kconfig" ] || die "no Linux source tree: $pristine"
+[ -f "$pristine/Kbuild" ] || die "no Linux source tree: $pristine"
 [ -f "kernel-drivers/configs/$name.config" ] ||
     die "no kernel configuration kernel-drivers/configs/$name.config"
 version=$(make -s -C "$pristine" kernelversion)

@@ -6,7 +6,8 @@
 set -euo pipefail
 . .ci/lib.sh
 
-source=$(realpath "$1")
+source=$(realpath -m "$1")
+[ -f "$source/VERSION" ] || die "no QEMU source tree: $source"
 artifacts=(qemu-system-aarch64 hw/baton/plugin/libbaton-witness.so)
 options=$(grep '^--' qemu-devices/configure.options)
 
@@ -65,10 +66,11 @@ complete() {
 }
 
 version=$(<"$source/VERSION")
-tree_key=$( (echo "$source" "$version"; cat qemu-devices/hook/*) | short_hash)
+state=$(tree_state "$source")
+tree_key=$( (echo "$state" "$version"; cat qemu-devices/hook/*) | short_hash)
 config_key=$( (echo "$tree_key" "$options" "$PWD"; cat qemu-devices/baton.mak) | short_hash)
 mapfile -t files < <(find qemu-devices/ -type f -not -name '.*' -not -name '*.md' | LC_ALL=C sort)
-key=$version-$( (echo "$source" "$options"; files_hash "${files[@]}") | short_hash)
+key=$version-$( (echo "$state" "$options"; files_hash "${files[@]}") | short_hash)
 cached=$BATON_CACHE/qemu/$key
 
 is "$key" build/qemu/.key && complete build/qemu && exit
