@@ -26,6 +26,7 @@
  * @buf: the memory, for MMAP
  * @attach: @dev's attachment
  * @sgt: its mapping, NULL after a move; changed with dma_resv held
+ * @stale: @sgt ends with the frame that was in flight when a move was announced
  */
 struct baton_plane {
 	struct vb2_buffer *vb;
@@ -35,6 +36,7 @@ struct baton_plane {
 	struct baton_buf *buf;
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
+	bool stale;
 };
 
 static const struct baton_buf_vb2_ops *baton_queue_ops(struct vb2_queue *queue)
@@ -52,6 +54,7 @@ static void baton_plane_unmap(struct baton_plane *plane)
 	if (plane->sgt)
 		dma_buf_unmap_attachment(plane->attach, plane->sgt, plane->dir);
 	plane->sgt = NULL;
+	plane->stale = false;
 }
 
 static void baton_plane_publish(struct baton_plane *plane, struct dma_fence *fence)
@@ -74,10 +77,14 @@ static void baton_plane_move_notify(struct dma_buf_attachment *attach)
 		return;
 
 	fence = baton_plane_ops(plane)->stop(plane->vb, plane->index);
-	if (fence)
-		baton_plane_publish(plane, fence);
-	else
+	if (!fence) {
 		baton_plane_unmap(plane);
+		return;
+	}
+
+	/* It may signal before the mover looks: no other call will come then. */
+	plane->stale = true;
+	baton_plane_publish(plane, fence);
 }
 
 static const struct dma_buf_attach_ops baton_plane_attach_ops = {
@@ -89,6 +96,8 @@ static int baton_plane_map_locked(struct baton_plane *plane)
 	struct sg_table *sgt;
 	int ret;
 
+	if (plane->stale)
+		baton_plane_unmap(plane);
 	if (plane->sgt)
 		return 0;
 
