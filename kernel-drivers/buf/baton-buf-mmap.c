@@ -30,13 +30,19 @@ int baton_buf_file_init(struct baton_buf *buf)
 {
 	struct file *file;
 
-	file = anon_inode_create_getfile("[baton-buf]", &baton_buf_fops, NULL, O_RDWR, NULL);
+	file = anon_inode_create_getfile("[baton-buf]", &baton_buf_fops, buf, O_RDWR, NULL);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 
 	i_size_write(file_inode(file), buf->size);
 	buf->file = file;
 	return 0;
+}
+
+/* Not by vm_private_data, which drm_gem_prime_mmap() sets after us */
+static struct baton_buf *baton_buf_of_vma(struct vm_area_struct *vma)
+{
+	return vma->vm_file->private_data;
 }
 
 /* Take the pages away from all processes; they fault on the next access. */
@@ -70,7 +76,7 @@ static vm_fault_t baton_buf_insert(struct baton_buf *buf, struct vm_fault *vmf)
 
 static vm_fault_t baton_buf_fault(struct vm_fault *vmf)
 {
-	struct baton_buf *buf = vmf->vma->vm_private_data;
+	struct baton_buf *buf = baton_buf_of_vma(vmf->vma);
 	vm_fault_t ret;
 
 	if (vmf->pgoff >= buf->size >> PAGE_SHIFT)
@@ -93,7 +99,7 @@ static vm_fault_t baton_buf_fault(struct vm_fault *vmf)
 
 static void baton_buf_vm_open(struct vm_area_struct *vma)
 {
-	struct baton_buf *buf = vma->vm_private_data;
+	struct baton_buf *buf = baton_buf_of_vma(vma);
 
 	baton_buf_get(buf);
 	dma_resv_lock(&buf->resv, NULL);
@@ -103,7 +109,7 @@ static void baton_buf_vm_open(struct vm_area_struct *vma)
 
 static void baton_buf_vm_close(struct vm_area_struct *vma)
 {
-	struct baton_buf *buf = vma->vm_private_data;
+	struct baton_buf *buf = baton_buf_of_vma(vma);
 
 	dma_resv_lock(&buf->resv, NULL);
 	if (!--buf->vmas)
@@ -140,7 +146,6 @@ int baton_buf_mmap(struct baton_buf *buf, struct vm_area_struct *vma)
 	if (buf->writecombine)
 		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
 	vma_set_file(vma, buf->file);
-	vma->vm_private_data = buf;
 	vma->vm_ops = &baton_buf_vm_ops;
 	baton_buf_vm_open(vma);
 	return 0;

@@ -130,6 +130,16 @@ static bool baton_wants_one_piece(struct baton_buf *buf)
 	return false;
 }
 
+static bool baton_needs_one_piece(struct baton_buf *buf)
+{
+	const struct baton_user *user;
+
+	list_for_each_entry(user, &buf->users, link)
+		if (user->limits.max_segments == 1)
+			return true;
+	return false;
+}
+
 /*
  * Allocate storage that suits all users of @buf.  Return it, or ERR_PTR(-ENOMEM).
  */
@@ -141,6 +151,9 @@ struct baton_storage *baton_place(struct baton_buf *buf)
 		storage = baton_keep_if_suits(buf, baton_storage_alloc_pages(buf->size, 0));
 	if (!storage)
 		storage = baton_place_in_pools(buf);
+	/* Pages that happen to be neighbours are not worth a search */
+	if (!storage && baton_needs_one_piece(buf))
+		return ERR_PTR(-ENOMEM);
 	if (!storage)
 		storage = baton_keep_if_suits(buf, baton_storage_alloc_pages(buf->size, 0));
 	if (!storage)
