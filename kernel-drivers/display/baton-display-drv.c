@@ -21,6 +21,7 @@
 #include <drm/drm_vblank.h>
 #include BATON_DRM_CLIENT_SETUP_H
 
+#include "baton-buf.h"
 #include "baton-display.h"
 
 #define BATON_DISPLAY_ERROR_IRQS (R_DISP_IRQ_STATUS_UNDERRUN_MASK | \
@@ -241,7 +242,6 @@ static const struct drm_driver baton_display_driver = {
 	.driver_features = DRIVER_MODESET | DRIVER_ATOMIC | DRIVER_GEM,
 	.dumb_create = baton_display_gem_dumb_create,
 	.gem_prime_import = baton_display_gem_import,
-	.gem_prime_import_sg_table = baton_display_gem_import_sg_table,
 	.debugfs_init = baton_display_debugfs_init,
 	DRM_FBDEV_DMA_DRIVER_OPS,
 	.fops = &baton_display_fops,
@@ -330,6 +330,7 @@ static void baton_display_remove(struct platform_device *pdev)
 	baton_display_write(bd, A_DISP_CTRL, R_DISP_CTRL_RESET_MASK);
 	baton_display_crtc_abort_flip(bd);
 	drm_atomic_helper_shutdown(&bd->drm);
+	baton_buf_withdraw(bd->master);
 }
 
 static void baton_display_shutdown(struct platform_device *pdev)

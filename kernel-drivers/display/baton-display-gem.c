@@ -5,17 +5,18 @@
  * Everything the driver knows about where pixels live. The engine reads one
  * contiguous run per plane, inside the window that the dma-ranges of its bus
  * describe, at bus addresses that differ from the CPU's.
+ *
+ * It attaches to its own buffers like to imported ones, dynamically: what is on
+ * the screen is pinned, everything else may move.
  */
 
 #include <linux/dma-buf.h>
-#include <linux/dma-direct.h>
-#include <linux/dma-mapping.h>
-#include <linux/of_device.h>
-#include <linux/of_reserved_mem.h>
+#include <linux/dma-resv.h>
+#include <linux/module.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
-#include <linux/swiotlb.h>
 
+#include <drm/drm_drv.h>
 #include <drm/drm_fb_dma_helper.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem.h>
@@ -29,57 +30,28 @@
 #include "baton-buf.h"
 #include "baton-display.h"
 
-/*
- * The bus master to the DMA API. It is not the platform device, whose DMA
- * configuration is gone once it is unbound: buffers may live on in the hands of
- * programs and of other drivers, and are freed later.
+/**
+ * struct baton_display_bo - memory for pixels
+ * @base: GEM object; its sgt is the mapping for the engine, NULL after a move,
+ *	and its dma_addr the start of that. Both change with dma_resv held.
+ * @attach: the engine's attachment, to the imported dma-buf or to an internal
+ *	one over @buf
+ * @buf: memory of our own, which the dma-buf keeps; NULL if it is imported
  */
-struct baton_display_master {
-	struct device dev;
-	struct device_dma_parameters parms;
+struct baton_display_bo {
+	struct drm_gem_dma_object base;
+	struct dma_buf_attachment *attach;
+	struct baton_buf *buf;
 };
 
-static void baton_display_master_release(struct device *dev)
+static struct baton_display_bo *to_baton_display_bo(struct drm_gem_object *obj)
 {
-	of_reserved_mem_device_release(dev);
-	kfree(container_of(dev, struct baton_display_master, dev));
+	return container_of(to_drm_gem_dma_obj(obj), struct baton_display_bo, base);
 }
 
-static void baton_display_master_put(struct drm_device *drm, void *dev)
+static void baton_display_master_destroy(struct drm_device *drm, void *master)
 {
-	baton_buf_remove_pool(dev);
-	put_device(dev);
-}
-
-static int baton_display_master_init(struct device *dev,
-				     struct device_node *node)
-{
-	static const struct baton_buf_needs needs = {
-		.max_segments = 1,
-		.align = BATON_DISPLAY_ALIGN,
-	};
-	int ret;
-
-	dev->coherent_dma_mask = DMA_BIT_MASK(32);
-	dev->dma_mask = &dev->coherent_dma_mask;
-	ret = of_dma_configure(dev, node, true);
-	if (ret)
-		return ret;
-
-	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(32));
-	if (ret)
-		return ret;
-	dma_set_max_seg_size(dev, UINT_MAX);
-
-	/* memory-region is optional, the default CMA area is the other place */
-	ret = of_reserved_mem_device_init_by_idx(dev, node, 0);
-	if (ret && ret != -ENODEV)
-		return ret;
-
-	ret = devm_baton_buf_declare(dev, &needs);
-	if (ret)
-		return ret;
-	return baton_buf_add_pool(dev);
+	baton_buf_master_destroy(master);
 }
 
 /**
@@ -90,121 +62,282 @@ static int baton_display_master_init(struct device *dev,
  */
 int baton_display_gem_init(struct baton_display *bd)
 {
-	struct baton_display_master *master;
-	int ret;
+	static const struct baton_buf_needs needs = {
+		.max_segments = 1,
+		.align = BATON_DISPLAY_ALIGN,
+	};
 
-	master = kzalloc(sizeof(*master), GFP_KERNEL);
-	if (!master)
-		return -ENOMEM;
+	bd->master = baton_buf_master_create(bd->drm.dev, DMA_BIT_MASK(32), &needs);
+	if (IS_ERR(bd->master))
+		return PTR_ERR(bd->master);
 
-	device_initialize(&master->dev);
-	master->dev.release = baton_display_master_release;
-	master->dev.dma_parms = &master->parms;
-	ret = drmm_add_action_or_reset(&bd->drm, baton_display_master_put,
-				       &master->dev);
-	if (ret)
-		return ret;
-
-	ret = dev_set_name(&master->dev, "%s", dev_name(bd->drm.dev));
-	if (ret)
-		return ret;
-
-	bd->master = &master->dev;
-	return baton_display_master_init(bd->master, bd->drm.dev->of_node);
+	return drmm_add_action_or_reset(&bd->drm, baton_display_master_destroy,
+					bd->master);
 }
 
-static struct device *baton_display_gem_master(struct drm_gem_object *obj)
+static void baton_display_bo_unmap(struct baton_display_bo *bo)
 {
-	return to_baton_display(obj->dev)->master;
+	if (bo->base.sgt)
+		dma_buf_unmap_attachment(bo->attach, bo->base.sgt,
+					 DMA_BIDIRECTIONAL);
+	bo->base.sgt = NULL;
+}
+
+/* What the engine reads is pinned: the mapping is not in use. */
+static void baton_display_bo_move_notify(struct dma_buf_attachment *attach)
+{
+	baton_display_bo_unmap(attach->importer_priv);
+}
+
+static const struct dma_buf_attach_ops baton_display_attach_ops = {
+	.move_notify = baton_display_bo_move_notify,
+};
+
+static int baton_display_bo_check(struct baton_display_bo *bo,
+				  struct sg_table *sgt)
+{
+	struct drm_gem_object *obj = &bo->base.base;
+
+	if (drm_prime_get_contiguous_size(sgt) < obj->size) {
+		dev_warn_ratelimited(obj->dev->dev,
+				     "refused %zu byte buffer of %s: scattered over %u pieces\n",
+				     obj->size, bo->attach->dmabuf->exp_name,
+				     sgt->nents);
+		return -EINVAL;
+	}
+
+	return baton_buf_check_table(bo->attach->dev, sgt);
+}
+
+static int baton_display_bo_map(struct baton_display_bo *bo)
+{
+	struct sg_table *sgt;
+	int ret;
+
+	dma_resv_assert_held(bo->attach->dmabuf->resv);
+
+	if (bo->base.sgt)
+		return 0;
+
+	sgt = dma_buf_map_attachment(bo->attach, DMA_BIDIRECTIONAL);
+	if (IS_ERR(sgt))
+		return PTR_ERR(sgt);
+
+	ret = baton_display_bo_check(bo, sgt);
+	if (ret) {
+		dma_buf_unmap_attachment(bo->attach, sgt, DMA_BIDIRECTIONAL);
+		return ret;
+	}
+
+	bo->base.sgt = sgt;
+	bo->base.dma_addr = sg_dma_address(sgt->sgl);
+	return 0;
+}
+
+static int baton_display_bo_pin(struct baton_display_bo *bo)
+{
+	int ret;
+
+	ret = dma_buf_pin(bo->attach);
+	if (ret)
+		return ret;
+
+	ret = baton_display_bo_map(bo);
+	if (ret)
+		dma_buf_unpin(bo->attach);
+	return ret;
+}
+
+/**
+ * baton_display_gem_pin - make memory stay, at a bus address that the engine reads
+ * @obj: the memory
+ *
+ * Return: 0, -EINTR, or another negative errno
+ */
+int baton_display_gem_pin(struct drm_gem_object *obj)
+{
+	int ret;
+
+	ret = dma_resv_lock_interruptible(obj->resv, NULL);
+	if (ret)
+		return ret;
+
+	ret = baton_display_bo_pin(to_baton_display_bo(obj));
+	dma_resv_unlock(obj->resv);
+	return ret;
+}
+
+/**
+ * baton_display_gem_unpin - undo baton_display_gem_pin()
+ * @obj: memory that the engine no longer reads
+ */
+void baton_display_gem_unpin(struct drm_gem_object *obj)
+{
+	dma_resv_lock(obj->resv, NULL);
+	dma_buf_unpin(to_baton_display_bo(obj)->attach);
+	dma_resv_unlock(obj->resv);
 }
 
 static void baton_display_gem_free(struct drm_gem_object *obj)
 {
-	struct drm_gem_dma_object *dma_obj = to_drm_gem_dma_obj(obj);
+	struct baton_display_bo *bo = to_baton_display_bo(obj);
+	struct dma_buf *dmabuf = bo->attach->dmabuf;
 
-	if (dma_obj->vaddr)
-		dma_free_wc(baton_display_gem_master(obj), obj->size,
-			    dma_obj->vaddr, dma_obj->dma_addr);
+	dma_resv_lock(dmabuf->resv, NULL);
+	baton_display_bo_unmap(bo);
+	dma_resv_unlock(dmabuf->resv);
+
+	dma_buf_detach(dmabuf, bo->attach);
 	drm_gem_object_release(obj);
-	kfree(dma_obj);
+	dma_buf_put(dmabuf);
+	kfree(bo);
 }
 
-static struct sg_table *baton_display_gem_get_sg_table(struct drm_gem_object *obj)
+static void baton_display_gem_print_info(struct drm_printer *p,
+					 unsigned int indent,
+					 const struct drm_gem_object *obj)
 {
-	struct drm_gem_dma_object *dma_obj = to_drm_gem_dma_obj(obj);
-	struct sg_table *sgt;
-	int ret;
+	const struct drm_gem_dma_object *dma_obj = to_drm_gem_dma_obj(obj);
 
-	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
-	if (!sgt)
-		return ERR_PTR(-ENOMEM);
-
-	ret = dma_get_sgtable(baton_display_gem_master(obj), sgt,
-			      dma_obj->vaddr, dma_obj->dma_addr, obj->size);
-	if (ret) {
-		kfree(sgt);
-		return ERR_PTR(ret);
-	}
-
-	return sgt;
+	if (dma_obj->sgt)
+		drm_printf_indent(p, indent, "dma_addr=%pad\n",
+				  &dma_obj->dma_addr);
 }
 
+static void baton_display_gem_release_export(void *priv)
+{
+	struct drm_gem_object *obj = priv;
+	struct drm_device *drm = obj->dev;
+
+	drm_gem_object_put(obj);
+	drm_dev_put(drm);
+}
+
+static const struct baton_buf_exporter baton_display_exporter = {
+	.owner = THIS_MODULE,
+	.release = baton_display_gem_release_export,
+};
+
+/* Never an import: the DRM core gives its dma-buf away again. */
+static struct dma_buf *baton_display_gem_export(struct drm_gem_object *obj,
+						int flags)
+{
+	struct dma_buf *dmabuf;
+
+	dmabuf = baton_buf_export(to_baton_display_bo(obj)->buf,
+				  &baton_display_exporter, flags, obj);
+	if (IS_ERR(dmabuf))
+		return dmabuf;
+
+	drm_dev_get(obj->dev);
+	drm_gem_object_get(obj);
+	return dmabuf;
+}
+
+static int baton_display_gem_vmap(struct drm_gem_object *obj,
+				  struct iosys_map *map)
+{
+	return dma_buf_vmap(to_baton_display_bo(obj)->attach->dmabuf, map);
+}
+
+static void baton_display_gem_vunmap(struct drm_gem_object *obj,
+				     struct iosys_map *map)
+{
+	dma_buf_vunmap(to_baton_display_bo(obj)->attach->dmabuf, map);
+}
+
+/* The mapping becomes one of the dma-buf's exporter, who can take it away */
 static int baton_display_gem_mmap(struct drm_gem_object *obj,
 				  struct vm_area_struct *vma)
 {
-	struct drm_gem_dma_object *dma_obj = to_drm_gem_dma_obj(obj);
+	unsigned long pgoff = vma->vm_pgoff - drm_vma_node_start(&obj->vma_node);
+	int ret;
 
-	/* DRM puts its fake offset there, of which the DMA API knows nothing */
-	vma->vm_pgoff -= drm_vma_node_start(&obj->vma_node);
-	vm_flags_mod(vma, VM_DONTEXPAND, VM_PFNMAP);
-
-	return dma_mmap_wc(baton_display_gem_master(obj), vma, dma_obj->vaddr,
-			   dma_obj->dma_addr, vma->vm_end - vma->vm_start);
+	ret = dma_buf_mmap(to_baton_display_bo(obj)->attach->dmabuf, vma, pgoff);
+	/* The DRM core took a reference for a VMA of its own */
+	if (!ret)
+		drm_gem_object_put(obj);
+	return ret;
 }
 
 static const struct drm_gem_object_funcs baton_display_gem_funcs = {
 	.free = baton_display_gem_free,
-	.print_info = drm_gem_dma_object_print_info,
-	.get_sg_table = baton_display_gem_get_sg_table,
-	.vmap = drm_gem_dma_object_vmap,
+	.print_info = baton_display_gem_print_info,
+	.export = baton_display_gem_export,
+	.vmap = baton_display_gem_vmap,
+	.vunmap = baton_display_gem_vunmap,
 	.mmap = baton_display_gem_mmap,
-	.vm_ops = &drm_gem_dma_vm_ops,
 };
+
+static struct drm_gem_object *
+baton_display_gem_attach(struct drm_device *drm, struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+	struct baton_display_bo *bo;
+	struct drm_gem_object *obj;
+
+	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
+
+	attach = dma_buf_dynamic_attach(dmabuf, to_baton_display(drm)->master,
+					&baton_display_attach_ops, bo);
+	if (IS_ERR(attach)) {
+		kfree(bo);
+		return ERR_CAST(attach);
+	}
+
+	get_dma_buf(dmabuf);
+	bo->attach = attach;
+	obj = &bo->base.base;
+	obj->funcs = &baton_display_gem_funcs;
+	obj->resv = dmabuf->resv;
+	drm_gem_private_object_init(drm, obj, PAGE_ALIGN(dmabuf->size));
+	return obj;
+}
+
+/* Map for the first time; what cannot be scanned out is not kept */
+static struct drm_gem_object *
+baton_display_gem_map(struct drm_gem_object *obj)
+{
+	int ret;
+
+	ret = dma_resv_lock_interruptible(obj->resv, NULL);
+	if (!ret) {
+		ret = baton_display_bo_map(to_baton_display_bo(obj));
+		dma_resv_unlock(obj->resv);
+	}
+	if (ret) {
+		drm_gem_object_put(obj);
+		return ERR_PTR(ret);
+	}
+	return obj;
+}
 
 static struct drm_gem_object *
 baton_display_gem_create(struct drm_device *drm, size_t size)
 {
-	struct drm_gem_dma_object *dma_obj;
 	struct drm_gem_object *obj;
-	int ret;
+	struct dma_buf *dmabuf;
+	struct baton_buf *buf;
 
-	dma_obj = kzalloc(sizeof(*dma_obj), GFP_KERNEL);
-	if (!dma_obj)
-		return ERR_PTR(-ENOMEM);
+	buf = baton_buf_create(to_baton_display(drm)->master, size,
+			       drm->driver->name, BATON_BUF_WRITECOMBINE);
+	if (IS_ERR(buf))
+		return ERR_CAST(buf);
 
-	obj = &dma_obj->base;
-	obj->funcs = &baton_display_gem_funcs;
-	drm_gem_private_object_init(drm, obj, PAGE_ALIGN(size));
+	dmabuf = baton_buf_export(buf, NULL, O_RDWR, NULL);
+	baton_buf_put(buf);
+	if (IS_ERR(dmabuf))
+		return ERR_CAST(dmabuf);
 
-	ret = drm_gem_create_mmap_offset(obj);
-	if (ret)
-		goto err_put;
+	obj = baton_display_gem_attach(drm, dmabuf);
+	dma_buf_put(dmabuf);
+	if (IS_ERR(obj))
+		return obj;
 
-	dma_obj->vaddr = dma_alloc_wc(baton_display_gem_master(obj), obj->size,
-				      &dma_obj->dma_addr,
-				      GFP_KERNEL | __GFP_NOWARN);
-	if (!dma_obj->vaddr) {
-		drm_dbg(drm, "no %zu contiguous bytes within reach\n",
-			obj->size);
-		ret = -ENOMEM;
-		goto err_put;
-	}
-
-	return obj;
-
-err_put:
-	drm_gem_object_put(obj);
-	return ERR_PTR(ret);
+	to_baton_display_bo(obj)->buf = buf;
+	return baton_display_gem_map(obj);
 }
 
 int baton_display_gem_dumb_create(struct drm_file *file,
@@ -232,50 +365,23 @@ int baton_display_gem_dumb_create(struct drm_file *file,
 	return ret;
 }
 
-/* The DMA API silently copies what a device cannot reach: not a shared buffer */
-static bool baton_display_gem_bounced(struct device *dev, struct sg_table *sgt)
-{
-	struct scatterlist *sg;
-	unsigned int i;
-
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		if (swiotlb_find_pool(dev, dma_to_phys(dev, sg_dma_address(sg))))
-			return true;
-	}
-
-	return false;
-}
-
 struct drm_gem_object *
 baton_display_gem_import(struct drm_device *drm, struct dma_buf *dmabuf)
 {
-	return drm_gem_prime_import_dev(drm, dmabuf,
-					to_baton_display(drm)->master);
-}
+	struct drm_gem_object *obj;
 
-struct drm_gem_object *
-baton_display_gem_import_sg_table(struct drm_device *drm,
-				  struct dma_buf_attachment *attach,
-				  struct sg_table *sgt)
-{
-	struct dma_buf *dmabuf = attach->dmabuf;
-
-	if (baton_display_gem_bounced(attach->dev, sgt)) {
-		dev_warn_ratelimited(drm->dev,
-				     "refused %zu byte buffer of %s: outside the memory this engine reaches\n",
-				     dmabuf->size, dmabuf->exp_name);
-		return ERR_PTR(-EBUSY);
+	obj = baton_buf_export_priv(dmabuf, &baton_display_exporter);
+	if (obj && obj->dev == drm) {
+		drm_gem_object_get(obj);
+		return obj;
 	}
 
-	if (drm_prime_get_contiguous_size(sgt) < dmabuf->size) {
-		dev_warn_ratelimited(drm->dev,
-				     "refused %zu byte buffer of %s: scattered over %u pieces\n",
-				     dmabuf->size, dmabuf->exp_name,
-				     sgt->nents);
-		return ERR_PTR(-EINVAL);
-	}
+	obj = baton_display_gem_attach(drm, dmabuf);
+	if (IS_ERR(obj))
+		return obj;
 
-	return drm_gem_dma_prime_import_sg_table(drm, attach, sgt);
+	obj->import_attach = to_baton_display_bo(obj)->attach;
+	return baton_display_gem_map(obj);
 }
 
 dma_addr_t baton_display_gem_fb_addr(struct drm_framebuffer *fb,
@@ -286,5 +392,5 @@ dma_addr_t baton_display_gem_fb_addr(struct drm_framebuffer *fb,
 
 phys_addr_t baton_display_gem_bus_to_cpu(struct baton_display *bd, u32 addr)
 {
-	return dma_to_phys(bd->master, addr);
+	return baton_buf_cpu_address(bd->master, addr);
 }

@@ -12,6 +12,7 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_framebuffer.h>
+#include <drm/drm_gem_atomic_helper.h>
 #include <drm/drm_plane.h>
 #include <drm/drm_print.h>
 
@@ -111,13 +112,12 @@ static int baton_display_plane_check_fb(struct drm_plane *plane,
 	unsigned int i;
 
 	for (i = 0; i < fb->format->num_planes; i++) {
-		dma_addr_t addr = baton_display_gem_fb_addr(fb, i);
-
-		if (!IS_ALIGNED(addr, BATON_DISPLAY_ALIGN)) {
+		/* Buffers start with a page */
+		if (!IS_ALIGNED(fb->offsets[i], BATON_DISPLAY_ALIGN)) {
 			drm_dbg_atomic(plane->dev,
-				       "[PLANE:%d:%s] color plane %u starts at %pad, not a multiple of %u\n",
-				       plane->base.id, plane->name, i, &addr,
-				       BATON_DISPLAY_ALIGN);
+				       "[PLANE:%d:%s] color plane %u starts at %u, not a multiple of %u\n",
+				       plane->base.id, plane->name, i,
+				       fb->offsets[i], BATON_DISPLAY_ALIGN);
 			return -EINVAL;
 		}
 		if (!IS_ALIGNED(fb->pitches[i], BATON_DISPLAY_ALIGN) ||
@@ -188,6 +188,49 @@ static int baton_display_plane_atomic_check(struct drm_plane *plane,
 		return ret;
 
 	return baton_display_plane_check_src(plane, new);
+}
+
+static void baton_display_plane_unpin(struct drm_framebuffer *fb,
+				      unsigned int count)
+{
+	while (count--)
+		baton_display_gem_unpin(fb->obj[count]);
+}
+
+static int baton_display_plane_prepare_fb(struct drm_plane *plane,
+					  struct drm_plane_state *new)
+{
+	struct drm_framebuffer *fb = new->fb;
+	unsigned int i;
+	int ret;
+
+	if (!fb)
+		return 0;
+
+	for (i = 0; i < fb->format->num_planes; i++) {
+		ret = baton_display_gem_pin(fb->obj[i]);
+		if (ret)
+			goto err_unpin;
+	}
+
+	/* Fences last: a foreign exporter's move may have added one */
+	ret = drm_gem_plane_helper_prepare_fb(plane, new);
+	if (ret)
+		goto err_unpin;
+
+	return 0;
+
+err_unpin:
+	baton_display_plane_unpin(fb, i);
+	return ret;
+}
+
+/* The flip has been completed: nothing reads the old framebuffer */
+static void baton_display_plane_cleanup_fb(struct drm_plane *plane,
+					   struct drm_plane_state *old)
+{
+	if (old->fb)
+		baton_display_plane_unpin(old->fb, old->fb->format->num_planes);
 }
 
 static void baton_display_plane_write(struct drm_plane *plane, u32 reg,
@@ -261,6 +304,8 @@ static void baton_display_plane_atomic_disable(struct drm_plane *plane,
 }
 
 static const struct drm_plane_helper_funcs baton_display_plane_helper_funcs = {
+	.prepare_fb = baton_display_plane_prepare_fb,
+	.cleanup_fb = baton_display_plane_cleanup_fb,
 	.atomic_check = baton_display_plane_atomic_check,
 	.atomic_update = baton_display_plane_atomic_update,
 	.atomic_disable = baton_display_plane_atomic_disable,

@@ -16,7 +16,6 @@
 #include "baton-display-regs.h"
 
 struct dma_buf;
-struct dma_buf_attachment;
 struct drm_atomic_state;
 struct drm_crtc_state;
 struct drm_file;
@@ -26,7 +25,6 @@ struct drm_minor;
 struct drm_mode_create_dumb;
 struct drm_pending_vblank_event;
 struct seq_file;
-struct sg_table;
 
 #define BATON_DISPLAY_FRAMES 256
 
@@ -117,10 +115,8 @@ int baton_display_gem_dumb_create(struct drm_file *file,
 int baton_display_gem_init(struct baton_display *bd);
 struct drm_gem_object *
 baton_display_gem_import(struct drm_device *drm, struct dma_buf *dmabuf);
-struct drm_gem_object *
-baton_display_gem_import_sg_table(struct drm_device *drm,
-				  struct dma_buf_attachment *attach,
-				  struct sg_table *sgt);
+int baton_display_gem_pin(struct drm_gem_object *obj);
+void baton_display_gem_unpin(struct drm_gem_object *obj);
 dma_addr_t baton_display_gem_fb_addr(struct drm_framebuffer *fb,
 				     unsigned int plane);
 phys_addr_t baton_display_gem_bus_to_cpu(struct baton_display *bd, u32 addr);

@@ -1,43 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Buffers move to where a newcomer reaches them, and nothing is lost."""
 
-import re
-from dataclasses import dataclass
-
 import pytest
 import xxhash
 
 from drivers.test_camera import EXACT_TIME, check_frames, pattern
+from harness.buffers import HIGH, POOL, buffers
 from harness.guest import Guest
 from harness.v4l2 import V4l2
 
-BUFFERS = "/sys/kernel/debug/baton-buf/buffers"
 CARD = "/dev/dri/card0"
-HIGH = range(0x8_8000_0000, 0x8_c000_0000)
-POOL = range(0xa000_0000, 0xb000_0000)
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """A buffer of the core as debugfs shows it."""
-
-    size: int
-    generation: int
-    pieces: int
-    pins: int
-    start: int
-
-
-def buffers(guest: Guest) -> list[Buffer]:
-    text = guest.run(f"cat {BUFFERS}").stdout
-    found = []
-    for block in re.split(r"^(?=buffer=)", text, flags=re.MULTILINE)[1:]:
-        fields = dict(word.split("=") for word in block.splitlines()[0].split())
-        start = re.search(r"piece start=(\S+)", block)
-        found.append(Buffer(int(fields["bytes"]), int(fields["generation"]),
-                            int(fields["pieces"]), int(fields["pins"]),
-                            int(start[1], 16) if start else 0))
-    return found
 
 
 @pytest.fixture
