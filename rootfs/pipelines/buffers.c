@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "pipeline.h"
 
-static void close_all(const int *fds, unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++)
-		close(fds[i]);
-}
+#define HEAP "/dev/dma_heap/baton"
 
-static void share_camera_memory(struct buffers *buffers, struct source *source,
-				struct display *display)
+static void allocate_in_heap(struct buffers *buffers)
 {
-	source->export(source, buffers->count, buffers->fds);
+	int heap = open(HEAP, O_RDONLY | O_CLOEXEC);
+
+	if (heap < 0)
+		fail(HEAP ": %s%s", strerror(errno),
+		     errno == ENOENT ? "; load module baton-heap" : "");
 	for (unsigned int i = 0; i < buffers->count; i++) {
-		display_import(display, &buffers->display[i], buffers->fds[i]);
-		display_add_fb(display, &buffers->display[i]);
+		struct dma_heap_allocation_data allocation = {
+			.len = buffers->size,
+			.fd_flags = O_RDWR | O_CLOEXEC,
+		};
+
+		if (xioctl(heap, DMA_HEAP_IOCTL_ALLOC, &allocation))
+			fail(HEAP ": allocating a buffer: %s", strerror(errno));
+		buffers->fds[i] = allocation.fd;
 	}
-	close_all(buffers->fds, buffers->count);
+	close(heap);
 }
 
 static void share_display_memory(struct buffers *buffers, struct source *source,
@@ -34,6 +42,7 @@ static void share_display_memory(struct buffers *buffers, struct source *source,
 		display_add_fb(display, buffer);
 		buffers->fds[i] = display_export(display, buffer);
 	}
+	buffers->attached = buffers->count;
 	source->import(source, buffers->count, buffers->fds);
 }
 
@@ -62,15 +71,48 @@ void buffers_share(struct buffers *buffers, const struct options *options,
 {
 	*buffers = (struct buffers){
 		.count = options->buffers,
+		.allocator = options->allocator,
 		.copy = options->copy,
 		.size = image->size,
 	};
-	if (options->copy)
+	if (options->copy) {
 		share_nothing(buffers, source, display);
-	else if (options->allocator == ALLOCATOR_CAMERA)
-		share_camera_memory(buffers, source, display);
-	else
+		return;
+	}
+	switch (options->allocator) {
+	case ALLOCATOR_DISPLAY:
 		share_display_memory(buffers, source, display);
+		break;
+	case ALLOCATOR_HEAP:
+		allocate_in_heap(buffers);
+		source->import(source, buffers->count, buffers->fds);
+		break;
+	default:
+		source->export(source, buffers->count, buffers->fds);
+	}
+	while (!options->attach_after && !buffers_attached(buffers))
+		if (buffers_attach(buffers, display))
+			exit(1);
+}
+
+bool buffers_attached(const struct buffers *buffers)
+{
+	return buffers->copy || buffers->attached == buffers->count;
+}
+
+int buffers_attach(struct buffers *buffers, struct display *display)
+{
+	struct display_buffer *buffer = &buffers->display[buffers->attached];
+	int fd = buffers->fds[buffers->attached];
+
+	if (display_import(display, buffer, fd, buffers->allocator))
+		return -1;
+	display_add_fb(display, buffer);
+	buffers->attached++;
+	/* The camera needs no descriptor of its own memory. */
+	if (buffers->allocator == ALLOCATOR_CAMERA)
+		close(fd);
+	return 0;
 }
 
 static void sync_for_cpu(int fd, uint64_t bracket)

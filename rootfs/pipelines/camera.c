@@ -17,6 +17,7 @@
 struct camera {
 	struct source source;
 	const char *path;
+	enum allocator allocator;
 	struct image image;
 	uint32_t memory;
 	unsigned int count;
@@ -223,9 +224,9 @@ static void camera_start(struct source *source)
 		if (!queue_buffer(i))
 			continue;
 		if (camera.memory == V4L2_MEMORY_DMABUF)
-			fail("buffer %u cannot be shared: %s refuses the display's memory: "
+			fail("buffer %u cannot be shared: %s refuses the %s's memory: "
 			     "%s; try --allocator camera, or --copy", i, camera.path,
-			     strerror(errno));
+			     allocator_names[camera.allocator], strerror(errno));
 		fail("%s: queueing buffer %u: %s", camera.path, i, strerror(errno));
 	}
 	if (xioctl(source->fd, VIDIOC_STREAMON, &type))
@@ -286,6 +287,7 @@ struct source *camera_open(const struct options *options, struct image *image)
 	int fd;
 
 	camera.path = options->camera ? options->camera : camera_find();
+	camera.allocator = options->allocator;
 	fd = open(camera.path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		fail("%s: %s%s", camera.path, strerror(errno),

@@ -298,12 +298,15 @@ int display_export(struct display *display, const struct display_buffer *buffer)
 	return fd;
 }
 
-void display_import(struct display *display, struct display_buffer *buffer, int fd)
+int display_import(struct display *display, struct display_buffer *buffer, int fd,
+		   enum allocator allocator)
 {
 	*buffer = (struct display_buffer){ 0 };
-	if (drmPrimeFDToHandle(display->fd, fd, &buffer->handle))
-		fail("a buffer cannot be shared: the display refuses the camera's memory: "
-		     "%s; try --allocator display, or --copy", strerror(errno));
+	if (!drmPrimeFDToHandle(display->fd, fd, &buffer->handle))
+		return 0;
+	complain("a buffer cannot be shared: the display refuses the %s's memory: %s; try "
+		 "--allocator display, or --copy", allocator_names[allocator], strerror(errno));
+	return -1;
 }
 
 void *display_map(struct display *display, const struct display_buffer *buffer)

@@ -37,6 +37,7 @@ struct run {
 	struct slot flipping;	/* waits for its vblank */
 	bool is_flipping;
 	int on_screen;		/* buffer, or NONE */
+	uint64_t attached_ns;	/* when the display had all buffers */
 	bool ended;		/* no more frames are wanted or will come */
 	bool interrupted;
 	uint64_t progress_ns;	/* of the last frame or flip */
@@ -103,14 +104,19 @@ static int catch_signals(void)
 	return fd;
 }
 
+static bool has_frames(const struct run *run)
+{
+	const struct report *report = &run->report;
+
+	return run->options->frames && report->count - report->early >= run->options->frames;
+}
+
 static bool wants_frames(const struct run *run)
 {
-	const struct options *options = run->options;
-
-	if (run->ended || (options->frames && run->report.count >= options->frames))
+	if (run->ended || has_frames(run))
 		return false;
 	/* Nothing is lost by waiting here: the camera waits for buffers. */
-	return !options->free_running || !run->waiting_count;
+	return !run->options->free_running || !run->waiting_count;
 }
 
 /* How many frames may wait for the display: the camera keeps two buffers. */
@@ -128,6 +134,25 @@ static int drop_oldest(struct run *run)
 		run->waiting_count * sizeof(run->waiting[0]));
 	run->report.replaced++;
 	return run->source->release(run->source, buffer);
+}
+
+/* Whether the camera began this frame before the display had all buffers. */
+static bool is_early(const struct run *run, const struct frame *frame)
+{
+	return !buffers_attached(&run->buffers) || frame->timestamp_ns < run->attached_ns;
+}
+
+static int pass_over(struct run *run, unsigned int buffer)
+{
+	if (run->source->release(run->source, buffer))
+		return -1;
+	if (++run->report.early < run->options->attach_after ||
+	    buffers_attached(&run->buffers))
+		return 0;
+	if (buffers_attach(&run->buffers, &run->display))
+		return -1;
+	run->attached_ns = now_ns(CLOCK_MONOTONIC);
+	return 0;
 }
 
 static int take_frame(struct run *run)
@@ -149,6 +174,8 @@ static int take_frame(struct run *run)
 	report_add(&run->report, &frame);
 	if (frame.flags & V4L2_BUF_FLAG_ERROR)
 		return run->source->release(run->source, frame.buffer);
+	if (is_early(run, &frame))
+		return pass_over(run, frame.buffer);
 	if (run->waiting_count == waiting_limit(run) && drop_oldest(run))
 		return -1;
 	run->waiting[run->waiting_count++] = (struct slot){
@@ -263,10 +290,7 @@ static int run_step(struct run *run)
 
 static bool is_done(const struct run *run)
 {
-	const struct options *options = run->options;
-
-	return (run->ended || (options->frames && run->report.count >= options->frames)) &&
-	       !run->waiting_count && !run->is_flipping;
+	return (run->ended || has_frames(run)) && !run->waiting_count && !run->is_flipping;
 }
 
 static void set_up(struct run *run)
@@ -324,9 +348,9 @@ int main(int argc, char **argv)
 	error = stream(&run);
 	if (report_write(&run.report, &options, &run.display))
 		error = -1;
-	if (!error && !run.interrupted && run.report.count < options.frames) {
+	if (!error && !run.interrupted && options.frames && !has_frames(&run)) {
 		complain("the camera's source ended after %u of %u frames",
-			 run.report.count, options.frames);
+			 run.report.count - run.report.early, options.frames);
 		error = -1;
 	}
 	if (!error && !run.interrupted && !run.report.shown) {

@@ -14,6 +14,12 @@ static const struct format formats[] = {
 	{ "NV12", V4L2_PIX_FMT_NV12, DRM_FORMAT_NV12, 1, true },
 };
 
+const char *const allocator_names[ALLOCATORS] = {
+	[ALLOCATOR_CAMERA] = "camera",
+	[ALLOCATOR_DISPLAY] = "display",
+	[ALLOCATOR_HEAP] = "heap",
+};
+
 static const char help[] =
 "Usage: baton-pipeline [OPTION]...\n"
 "Shows a camera on a display. The buffers are shared through dma-buf: pixels are\n"
@@ -23,8 +29,12 @@ static const char help[] =
 "  --camera PATH          V4L2 node; default: the first of driver baton-camera\n"
 "  --card PATH            DRM node; default: the first of driver baton-display\n"
 "Buffers:\n"
-"  --allocator WHO        camera (VIDIOC_EXPBUF, the default) or display (dumb\n"
-"                         buffers, exported by PRIME)\n"
+"  --allocator WHO        camera (VIDIOC_EXPBUF, the default), display (dumb\n"
+"                         buffers, exported by PRIME) or heap (the dma-heap\n"
+"                         baton)\n"
+"  --attach-after N       the display attaches when the camera has filled N\n"
+"                         frames, a buffer with each further frame; the buffers\n"
+"                         move to where the display reaches them; default 0\n"
 "  --buffers N            3 to 32; default 6\n"
 "  --copy                 copy each frame with the CPU into buffers of the\n"
 "                         display's own, for comparison\n"
@@ -42,7 +52,8 @@ static const char help[] =
 "  --free-running         frames as fast as buffers are free, on a display with\n"
 "                         variable refresh\n"
 "Run:\n"
-"  --frames N             end after N frames; 0, the default: on SIGINT\n"
+"  --frames N             end after N frames, not counting those before the\n"
+"                         display attached; 0, the default: on SIGINT\n"
 "  --hold                 keep the last of N frames on the screen until SIGINT\n"
 "  --timeout SECONDS      fail when no frame comes for so long; default 10,\n"
 "                         0 waits for ever\n"
@@ -55,8 +66,8 @@ static const char help[] =
 "failure; 2 for a wrong option.\n";
 
 enum {
-	OPT_CAMERA = 1, OPT_CARD, OPT_ALLOCATOR, OPT_BUFFERS, OPT_COPY,
-	OPT_PROCESSES, OPT_SIZE, OPT_FORMAT, OPT_MODE, OPT_PLANE, OPT_FPS,
+	OPT_CAMERA = 1, OPT_CARD, OPT_ALLOCATOR, OPT_ATTACH_AFTER, OPT_BUFFERS,
+	OPT_COPY, OPT_PROCESSES, OPT_SIZE, OPT_FORMAT, OPT_MODE, OPT_PLANE, OPT_FPS,
 	OPT_PATTERN, OPT_FREE_RUNNING, OPT_FRAMES, OPT_TIMEOUT, OPT_HASH,
 	OPT_JSON, OPT_HOLD, OPT_HELP,
 };
@@ -65,6 +76,7 @@ static const struct option long_options[] = {
 	{ "camera", required_argument, NULL, OPT_CAMERA },
 	{ "card", required_argument, NULL, OPT_CARD },
 	{ "allocator", required_argument, NULL, OPT_ALLOCATOR },
+	{ "attach-after", required_argument, NULL, OPT_ATTACH_AFTER },
 	{ "buffers", required_argument, NULL, OPT_BUFFERS },
 	{ "copy", no_argument, NULL, OPT_COPY },
 	{ "processes", required_argument, NULL, OPT_PROCESSES },
@@ -103,19 +115,6 @@ static unsigned int parse_number(const char *option, const char *text,
 	return value;
 }
 
-/* Returns which of the two words it is. */
-static bool parse_word(const char *option, const char *text, const char *first,
-		       const char *second)
-{
-	char wanted[64];
-
-	if (strcmp(text, first) && strcmp(text, second)) {
-		snprintf(wanted, sizeof(wanted), "%s or %s", first, second);
-		usage(option, text, wanted);
-	}
-	return !strcmp(text, second);
-}
-
 static const struct format *parse_format(const char *text)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++)
@@ -123,6 +122,22 @@ static const struct format *parse_format(const char *text)
 			return &formats[i];
 	usage("format", text, "XR24, RG16 or NV12");
 	return NULL;
+}
+
+static enum allocator parse_allocator(const char *text)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(allocator_names); i++)
+		if (!strcmp(text, allocator_names[i]))
+			return i;
+	usage("allocator", text, "camera, display or heap");
+	return 0;
+}
+
+static bool parse_overlay(const char *text)
+{
+	if (strcmp(text, "primary") && strcmp(text, "overlay"))
+		usage("plane", text, "primary or overlay");
+	return !strcmp(text, "overlay");
 }
 
 static void parse_size(const char *option, const char *text, unsigned int *width,
@@ -164,8 +179,10 @@ static void parse_option(struct options *o, int option, const char *value)
 		o->card = value;
 		break;
 	case OPT_ALLOCATOR:
-		o->allocator = parse_word("allocator", value, "camera", "display") ?
-			       ALLOCATOR_DISPLAY : ALLOCATOR_CAMERA;
+		o->allocator = parse_allocator(value);
+		break;
+	case OPT_ATTACH_AFTER:
+		o->attach_after = parse_number("attach-after", value, 0, 100000000);
 		break;
 	case OPT_BUFFERS:
 		o->buffers = parse_number("buffers", value, 3, MAX_BUFFERS);
@@ -186,7 +203,7 @@ static void parse_option(struct options *o, int option, const char *value)
 		parse_size("mode", value, &o->mode_width, &o->mode_height, &o->mode_hz);
 		break;
 	case OPT_PLANE:
-		o->overlay = parse_word("plane", value, "primary", "overlay");
+		o->overlay = parse_overlay(value);
 		break;
 	case OPT_FPS:
 		o->fps = parse_fps(value);
@@ -221,6 +238,23 @@ static void parse_option(struct options *o, int option, const char *value)
 	}
 }
 
+static void usage_conflict(const char *message)
+{
+	fprintf(stderr, "baton-pipeline: %s\n", message);
+	exit(EXIT_USAGE);
+}
+
+static void check_options(const struct options *options)
+{
+	if (options->copy && options->allocator != ALLOCATOR_CAMERA)
+		usage_conflict("--copy copies from the camera's buffers; leave out "
+			       "--allocator");
+	if (options->attach_after && (options->copy ||
+				      options->allocator == ALLOCATOR_DISPLAY))
+		usage_conflict("--attach-after is for buffers of the camera or the heap that "
+			       "are shared; leave out --copy and --allocator display");
+}
+
 void options_parse(struct options *options, int argc, char **argv)
 {
 	int option;
@@ -238,9 +272,5 @@ void options_parse(struct options *options, int argc, char **argv)
 		fprintf(stderr, "baton-pipeline: unexpected argument '%s'\n", argv[optind]);
 		exit(EXIT_USAGE);
 	}
-	if (options->copy && options->allocator == ALLOCATOR_DISPLAY) {
-		fputs("baton-pipeline: --copy copies from the camera's buffers; "
-		      "leave out --allocator display\n", stderr);
-		exit(EXIT_USAGE);
-	}
+	check_options(options);
 }

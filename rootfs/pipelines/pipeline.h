@@ -32,13 +32,16 @@ struct format {
 	bool has_chroma;		/* a CbCr plane of half the height follows */
 };
 
-enum allocator { ALLOCATOR_CAMERA, ALLOCATOR_DISPLAY };
+enum allocator { ALLOCATOR_CAMERA, ALLOCATOR_DISPLAY, ALLOCATOR_HEAP, ALLOCATORS };
+
+extern const char *const allocator_names[ALLOCATORS];
 
 struct options {
 	const char *camera;		/* NULL: the first of our driver */
 	const char *card;		/* NULL: the first of our driver */
 	const struct format *format;
 	enum allocator allocator;
+	unsigned int attach_after;	/* frames of the camera */
 	bool copy;
 	unsigned int processes;
 	unsigned int frames;		/* 0: until a signal */
@@ -134,7 +137,9 @@ void display_open(struct display *display, const struct options *options,
 		  const struct image *image);
 void display_create(struct display *display, struct display_buffer *buffer);
 int display_export(struct display *display, const struct display_buffer *buffer);
-void display_import(struct display *display, struct display_buffer *buffer, int fd);
+/* Attaches to a buffer of that allocator; returns 0, or -1 after complaining. */
+int display_import(struct display *display, struct display_buffer *buffer, int fd,
+		   enum allocator allocator);
 void *display_map(struct display *display, const struct display_buffer *buffer);
 /* Makes the framebuffer of a created or imported buffer. */
 void display_add_fb(struct display *display, struct display_buffer *buffer);
@@ -150,9 +155,10 @@ void display_wait_vblanks(struct display *display, unsigned int count);
  */
 struct buffers {
 	unsigned int count;
-	struct display_buffer display[MAX_BUFFERS];
-
+	enum allocator allocator;
 	int fds[MAX_BUFFERS];
+	unsigned int attached;		/* how many the display has, from the first on */
+	struct display_buffer display[MAX_BUFFERS];
 
 	/* The camera's buffers, and the display's to which they are copied. */
 	bool copy;
@@ -166,6 +172,10 @@ struct buffers {
 void buffers_share(struct buffers *buffers, const struct options *options,
 		   const struct image *image, struct source *source,
 		   struct display *display);
+/* Whether the display has all the buffers it will show. */
+bool buffers_attached(const struct buffers *buffers);
+/* Lets it have one more; returns 0, or -1 after complaining. */
+int buffers_attach(struct buffers *buffers, struct display *display);
 /* The framebuffer that shows this buffer, after copying it if that was asked for. */
 uint32_t buffers_framebuffer(struct buffers *buffers, unsigned int buffer);
 
@@ -193,6 +203,7 @@ struct report {
 	unsigned int shown;
 	unsigned int errors;
 	unsigned int missed;		/* gaps in the camera's sequence */
+	unsigned int early;		/* begun before the display had all buffers */
 	unsigned int replaced;		/* by a newer frame, before they were shown */
 	long underruns;			/* -1: unknown */
 	uint64_t start_ns, end_ns;

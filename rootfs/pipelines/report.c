@@ -76,8 +76,8 @@ static void write_options(FILE *out, const struct options *options,
 	write_string(out, options->camera);
 	fputs(", \"card\": ", out);
 	write_string(out, options->card);
-	fprintf(out, ",\n  \"allocator\": \"%s\", \"copy\": %s, ",
-		options->allocator == ALLOCATOR_CAMERA ? "camera" : "display",
+	fprintf(out, ",\n  \"allocator\": \"%s\", \"attach_after\": %u, \"copy\": %s, ",
+		allocator_names[options->allocator], options->attach_after,
 		boolean(options->copy));
 	fprintf(out, "\"processes\": %u, \"buffers\": %u,\n", options->processes,
 		options->buffers);
@@ -91,25 +91,36 @@ static void write_options(FILE *out, const struct options *options,
 		options->frames, boolean(options->free_running), boolean(options->hash));
 }
 
-/* Where the camera put the first frame in this buffer, or NULL. */
-static const struct piece *find_pieces(const struct report *report, unsigned int buffer)
+static void write_place(FILE *out, const struct record *record, unsigned int planes)
 {
-	for (unsigned int i = 0; i < report->count; i++)
-		if (report->records[i].frame.buffer == buffer &&
-		    report->records[i].camera[0].address)
-			return report->records[i].camera;
-	return NULL;
+	fprintf(out, "{\"sequence\": %u, \"cpu_addresses\": [", record->frame.sequence);
+	for (unsigned int i = 0; i < planes; i++)
+		fprintf(out, "%s\"0x%016llx\"", i ? ", " : "",
+			(unsigned long long)record->camera[i].address);
+	fputs("], \"pieces\": [", out);
+	for (unsigned int i = 0; i < planes; i++)
+		fprintf(out, "%s%u", i ? ", " : "", record->camera[i].count);
+	fputs("]}", out);
 }
 
-static void write_pieces(FILE *out, const struct piece *pieces, unsigned int planes)
+/* All places to which the camera wrote frames of this buffer, in order. */
+static void write_places(FILE *out, const struct report *report, unsigned int buffer,
+			 unsigned int planes)
 {
-	fputs(", \"cpu_addresses\": [", out);
-	for (unsigned int i = 0; pieces && i < planes; i++)
-		fprintf(out, "%s\"0x%016llx\"", i ? ", " : "",
-			(unsigned long long)pieces[i].address);
-	fputs("], \"pieces\": [", out);
-	for (unsigned int i = 0; pieces && i < planes; i++)
-		fprintf(out, "%s%u", i ? ", " : "", pieces[i].count);
+	uint64_t last = 0;
+
+	fputs(", \"places\": [", out);
+	for (unsigned int i = 0; i < report->count; i++) {
+		const struct record *record = &report->records[i];
+		uint64_t address = record->camera[0].address;
+
+		if (record->frame.buffer != buffer || !address || address == last)
+			continue;
+		if (last)
+			fputs(", ", out);
+		write_place(out, record, planes);
+		last = address;
+	}
 	fputs("]}", out);
 }
 
@@ -126,7 +137,7 @@ static void write_buffers(FILE *out, const struct report *report,
 		if (has_chroma)
 			fprintf(out, ", %u", plane_size / 2);
 		putc(']', out);
-		write_pieces(out, find_pieces(report, i), has_chroma ? 2 : 1);
+		write_places(out, report, i, has_chroma ? 2 : 1);
 	}
 	fputs("\n],\n", out);
 }
@@ -174,10 +185,11 @@ static double frames_per_second(const struct report *report)
 
 static void write_summary(FILE *out, const struct report *report)
 {
-	fprintf(out, "\"summary\": {\n  \"captured\": %u, \"shown\": %u, \"dropped\": %u, "
-		"\"dropped_by_camera\": %u, \"dropped_by_pipeline\": %u, \"errors\": %u,\n",
-		report->count, report->shown, report->missed + report->replaced,
-		report->missed, report->replaced, report->errors);
+	fprintf(out, "\"summary\": {\n  \"captured\": %u, \"before_attach\": %u, \"shown\": %u, "
+		"\"dropped\": %u, \"dropped_by_camera\": %u, \"dropped_by_pipeline\": %u, "
+		"\"errors\": %u,\n", report->count, report->early, report->shown,
+		report->missed + report->replaced, report->missed, report->replaced,
+		report->errors);
 	if (report->underruns < 0)
 		fputs("  \"underruns\": null,", out);
 	else

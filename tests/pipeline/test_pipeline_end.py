@@ -43,7 +43,7 @@ def test_without_hash(guest: Guest, pipeline) -> None:
 
 WRONG_OPTIONS = [
     ("--format YUYV", "--format YUYV: must be XR24, RG16 or NV12"),
-    ("--allocator both", "--allocator both: must be camera or display"),
+    ("--allocator both", "--allocator both: must be camera, display or heap"),
     ("--plane cursor", "--plane cursor: must be primary or overlay"),
     ("--buffers 2", "--buffers 2: must be a number from 3 to 32"),
     ("--frames -1", "--frames -1: must be a number"),
@@ -53,7 +53,8 @@ WRONG_OPTIONS = [
     ("--size 640x0", "--size 640x0: must be WIDTHxHEIGHT"),
     ("--mode 640x480@fast", "--mode 640x480@fast: must be WIDTHxHEIGHT or"),
     ("--fps nan", "--fps nan: must be a number"),
-    ("--copy --allocator display", "leave out --allocator display"),
+    ("--copy --allocator display", "leave out --allocator"),
+    ("--copy --attach-after 1", "leave out --copy and --allocator display"),
     ("--wrong", "unrecognized option"),
     ("--frames", "requires an argument"),
     ("extra", "unexpected argument 'extra'"),
@@ -70,7 +71,8 @@ def test_wrong_options(boot, pipeline) -> None:
 def test_help(boot) -> None:
     guest = boot(kernel_args="baton.modules=no")
     text = guest.run("baton-pipeline --help").stdout
-    for option in ("--allocator", "--copy", "--processes", "--free-running", "--json"):
+    for option in ("--allocator", "--attach-after", "--copy", "--processes", "--free-running",
+                   "--json"):
         assert option in text
 
 
