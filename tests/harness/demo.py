@@ -18,10 +18,13 @@ from .camera_source import ClipSource, LiveSource
 from .guest import Guest, GuestConfig
 from .paths import OUT
 
+# The camera streams alone first; when the display attaches, the buffers move.
+_OPTIONS = ("--hash", "--attach-after", "30")
+
 
 def _play(guest: Guest, frames: int, screen: Path) -> dict:
     """Run the pipeline and take the screenshot while the last of FRAMES stands."""
-    command = pipeline.start(guest, ["--hash", "--hold", "--frames", str(frames)])
+    command = pipeline.start(guest, [*_OPTIONS, "--hold", "--frames", str(frames)])
     command.wait_output("holding", stall=None)
     if not command.done:
         guest.screendump(screen)
@@ -30,7 +33,7 @@ def _play(guest: Guest, frames: int, screen: Path) -> dict:
 
 
 def _play_until_interrupted(guest: Guest, screen: Path) -> dict:
-    command = pipeline.start(guest, ["--hash"])
+    command = pipeline.start(guest, _OPTIONS)
     print("Playing until Ctrl-C ...", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         command.wait(stall=None)
@@ -62,10 +65,18 @@ def _compare(shown: list[dict], what: str) -> tuple[bool, str]:
     return good, text
 
 
+def _moved(buffers: list[dict]) -> tuple[bool, str]:
+    """Whether each buffer moved, once, when the display attached."""
+    moved = sum(len(buffer["places"]) == 2 for buffer in buffers)
+    good = moved == len(buffers)
+    return good, f"{'yes' if good else 'NO'}, {moved} of {len(buffers)} buffers"
+
+
 def verdict(report: dict, screen: Path) -> dict[str, tuple[bool, str]]:
     """What the run must show; each a line of the table."""
     shown = [frame for frame in report["frames"] if frame["shown_frame"] is not None]
     findings = {
+        "moved when the display attached": _moved(report["buffers"]),
         "camera and display hash equal": _compare(shown, "hash"),
         "camera and display address equal": _compare(shown, "address"),
     }
@@ -77,12 +88,21 @@ def verdict(report: dict, screen: Path) -> dict[str, tuple[bool, str]]:
 
 def _print_table(report: dict, findings: dict[str, tuple[bool, str]]) -> None:
     summary = report["summary"]
-    rows = {f"frames {name}": str(summary[name]) for name in ("captured", "shown", "dropped")}
+    counts = ("captured", "before_attach", "shown", "dropped")
+    rows = {f"frames {name.replace('_', ' ')}": str(summary[name]) for name in counts}
     rows |= {name: text for name, (_, text) in findings.items()}
     rows["boot time"] = f"{report['boot_seconds']:.2f} s"
     rows["frames/s"] = f"{summary['fps']:.1f}"
     width = max(map(len, rows))
     print("\n" + "\n".join(f"  {name:<{width}}  {value}" for name, value in rows.items()))
+
+
+def _print_buffers(buffers: list[dict]) -> None:
+    print("\n  buffer  camera alone                  with the display attached")
+    for buffer in buffers:
+        places = [f"{place['cpu_addresses'][0]}, {place['pieces'][0]} piece"
+                  + "s" * (place["pieces"][0] > 1) for place in buffer["places"]]
+        print("  " + "  ".join([f"{buffer['index']:>6}", *(f"{p:<28}" for p in places)]).rstrip())
 
 
 def main() -> int:
@@ -119,6 +139,7 @@ def main() -> int:
     report["boot_seconds"] = round(boot, 3)
     report["verdict"] = {name: good for name, (good, _) in findings.items()}
     details.write_text(json.dumps(report, indent=1) + "\n")
+    _print_buffers(report["buffers"])
     _print_table(report, findings)
     print(f"\n  {os.path.relpath(screen)}, {os.path.relpath(details)}")
     return 0 if all(report["verdict"].values()) else 1
