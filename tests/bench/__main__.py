@@ -5,7 +5,7 @@ import shutil
 
 from harness import cli, paths
 
-from . import builds, streams
+from . import builds, moves, streams
 from .results import Results
 
 OUT = paths.OUT / "bench"
@@ -20,6 +20,8 @@ def main() -> int:
         streams.first_frame(results, OUT)
         streams.real_time(results, OUT)
         streams.free_running(results, OUT)
+        moves.moves(results, OUT)
+        moves.moves_while_streaming(results, OUT)
         builds.edit_to_running(results, OUT)
         builds.sizes(results)
         if build:

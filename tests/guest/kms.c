@@ -2,6 +2,7 @@
 /* Drives the display for tests. Buffers and framebuffers go by the kernel's number. */
 #include <drm_fourcc.h>
 #include <poll.h>
+#include <time.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
@@ -303,14 +304,20 @@ static int cmd_export(char **arg)
 	return printf("ok %d\n", fd);
 }
 
-/* import FD: handle */
+/* import FD: handle, and the ns that it took */
 static int cmd_import(char **arg)
 {
+	struct timespec start, end;
 	uint32_t handle;
+	int result;
 
-	if (drmPrimeFDToHandle(kms.fd, number(arg[0]), &handle))
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	result = drmPrimeFDToHandle(kms.fd, number(arg[0]), &handle);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	if (result)
 		return reply_error();
-	return printf("ok %u\n", handle);
+	return printf("ok %u %lld\n", handle, (end.tv_sec - start.tv_sec) * 1000000000ll +
+		      end.tv_nsec - start.tv_nsec);
 }
 
 /* fence: a sw_sync fence that "signal" signals; fd */

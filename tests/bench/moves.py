@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What it takes to move a buffer: the display imports one that it does not reach."""
+
+import json
+from pathlib import Path
+
+from harness import pipeline
+from harness.buffers import HIGH, POOL, buffers
+from harness.guest import Guest, GuestConfig
+from harness.kms import Kms
+
+from .results import Results
+
+_SIZES = {"8.3 MB": 1920 * 1080 * 4, "33 MB": 3840 * 2160 * 4}
+_RUNS = 5
+_ALONE, _BUFFERS = 30, 6
+_EXACT_TIME = {"accel": "tcg", "qemu_args": ("-icount", "shift=3,sleep=off")}
+
+
+def moves(results: Results, out: Path) -> None:
+    with Guest(GuestConfig(), out / "moves") as guest:
+        kms = Kms(guest)
+        for name, size in _SIZES.items():
+            copy = _memcpy_seconds(guest, size)
+            times = [_move(kms, size) for _ in range(_RUNS)]
+            results.add(f"Move of {name}", [t * 1e3 for t in times], "ms")
+            results.add(f"Move of {name} / guest memcpy", [t / copy for t in times], "", "<= 1.5")
+        results.add("Attach without a move", [t * 1e6 for t in _attach(kms)], "us")
+        _fill_pool(guest)
+        for name, size in _SIZES.items():
+            times = [_move(kms, size) * 1e3 for _ in range(_RUNS)]
+            results.add(f"Move of {name}, pool full of page cache", times, "ms")
+
+
+def _memcpy_seconds(guest: Guest, size: int) -> float:
+    report = json.loads(guest.run(f"baton-memcpy {round(size / (1 << 20))}").stdout)
+    return size / (report["median_mb_per_s"] * 1e6)
+
+
+def _filled(kms: Kms, size: int) -> int:
+    """A buffer of the heap that the CPU has written, scattered in the upper bank."""
+    fd = kms.number("heap", "baton", size)
+    kms.guest.run(f"head -c {size} /dev/zero >/tmp/zeroes")
+    kms("load_fd", fd, size, "/tmp/zeroes")
+    assert buffers(kms.guest)[-1].start in HIGH
+    return fd
+
+
+def _timed_import(kms: Kms, fd: int) -> float:
+    """Seconds; the display then lets go of it."""
+    handle, ns = kms("import", fd)
+    assert buffers(kms.guest)[-1].start in POOL
+    kms("free", handle)
+    return int(ns) / 1e9
+
+
+def _move(kms: Kms, size: int) -> float:
+    fd = _filled(kms, size)
+    seconds = _timed_import(kms, fd)
+    assert buffers(kms.guest)[-1].generation == 2
+    kms("close", fd)
+    return seconds
+
+
+def _attach(kms: Kms) -> list[float]:
+    fd = _filled(kms, _SIZES["8.3 MB"])
+    _timed_import(kms, fd)
+    times = [_timed_import(kms, fd) for _ in range(4 * _RUNS)]
+    assert buffers(kms.guest)[-1].generation == 2
+    kms("close", fd)
+    return times
+
+
+def _fill_pool(guest: Guest) -> None:
+    """Write to a tmpfs until its pages have taken all free contiguous memory."""
+    guest.run("mkdir /tmp/full && mount -t tmpfs -o size=100% full /tmp/full")
+    guest.run("dd if=/dev/zero of=/tmp/full/zeroes bs=1M 2>/dev/null &"
+              "while [ $(awk '/CmaFree/ { print $2 }' /proc/meminfo) -gt 16384 ]; do"
+              " kill -0 $! || exit 1; sleep 0.2; done; kill $!")
+
+
+def moves_while_streaming(results: Results, out: Path) -> None:
+    """Guest time is exact here, so a frame that comes late does so for the moves."""
+    with Guest(GuestConfig(**_EXACT_TIME), out / "streaming-moves") as guest:
+        report = pipeline.run(guest, "--pattern", "--size", "1920x1080", "--fps", "60",
+                              "--buffers", str(_BUFFERS), "--attach-after", str(_ALONE),
+                              "--frames", str(_ALONE), "--hash")
+    assert all(len(buffer["places"]) == 2 for buffer in report["buffers"])
+    times = [frame["timestamp_ns"] for frame in report["frames"]]
+    late = sum(after - before > 1.01e9 / 60
+               for before, after in zip(times, times[1:], strict=False))
+    name = f"1080p60, {_BUFFERS} buffers move"
+    results.add(f"{name}: frames delayed", late, "frames", "= 0")
+    results.add(f"{name}: frames lost", report["summary"]["dropped_by_camera"], "frames", "= 0")
