@@ -19,6 +19,8 @@ from .clauses import CONTRACT, EXPORTERS
 from .dmabuf import Dmabuf
 from .exporters import BY_NAME, Exporter
 
+# The console on the display would be a dma-buf, too.
+KERNEL_ARGS = "drm_kms_helper.fbdev_emulation=0"
 _CLEAN = pytest.StashKey[bool]()
 AnyProgram = TypeVar("AnyProgram", bound=Program)
 
@@ -79,7 +81,7 @@ class _Shared:
             self.drop()
         if not self._guest:
             shutil.rmtree(self._directory, ignore_errors=True)
-            guest = Guest(GuestConfig(), self._directory)
+            guest = Guest(GuestConfig(kernel_args=KERNEL_ARGS), self._directory)
             self._guest = guest.__enter__()
         return self._guest
 
@@ -87,6 +89,15 @@ class _Shared:
         if self._guest:
             self._guest.close()
         self._guest = None
+
+
+@pytest.fixture
+def boot(boot: Callable[..., Guest]) -> Callable[..., Guest]:
+    """Guests like the shared one."""
+    def start(kernel_args: str = "", **config) -> Guest:
+        return boot(kernel_args=f"{KERNEL_ARGS} {kernel_args}", **config)
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import struct
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+from harness.program import Refused
+
 from .dmabuf import (
     O_ACCMODE,
     O_CLOEXEC,
@@ -200,11 +202,16 @@ class Dumb(Exporter):
         return struct.unpack("<IIQ", data)[2]
 
     def _make(self, size: int, flags: int) -> int:
-        return self.export(self.create(size), flags & ~O_ACCMODE | (flags & O_RDWR))
+        handle = self.create(size)
+        try:
+            return self.export(handle, flags & ~O_ACCMODE | (flags & O_RDWR))
+        except Refused:
+            self.close_handle(handle)
+            raise
 
 
 class Display(Dumb):
-    name, exp_name = "display", "drm"
+    name, exp_name = "display", "baton-display"
     card = "/dev/dri/card0"
 
 

@@ -31,7 +31,6 @@ def test_the_fd_can_be_mapped(exporter, dmabuf, evidence):
 
 
 @pytest.mark.clause("UCP-03")
-@pytest.mark.exporters("baton", "camera", "system", "cma", "udmabuf", "vivid", "vkms")
 def test_a_mapping_stays_within_the_buffer(exporter, dmabuf, evidence):
     buffer = exporter.make(SIZE)
     fd, size = buffer
