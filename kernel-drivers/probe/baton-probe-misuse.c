@@ -15,7 +15,7 @@ static int probe_attach_error(struct dma_buf *dmabuf, struct device *dev)
 
 static int probe_misuse_null(struct dma_buf *dmabuf, u32 call)
 {
-	struct iosys_map map;
+	struct iosys_map map = { };
 
 	switch (call) {
 	case BATON_PROBE_MISUSE_ATTACH_NULL_DEVICE:
@@ -42,6 +42,9 @@ static int probe_misuse_null(struct dma_buf *dmabuf, u32 call)
 		return dma_buf_mmap(dmabuf, NULL, 0);
 	case BATON_PROBE_MISUSE_BEGIN_NULL:
 		return dma_buf_begin_cpu_access(NULL, DMA_FROM_DEVICE);
+	case BATON_PROBE_MISUSE_VUNMAP_UNMAPPED:
+		dma_buf_vunmap_unlocked(dmabuf, &map);
+		return 0;
 	default:
 		return -EINVAL;
 	}

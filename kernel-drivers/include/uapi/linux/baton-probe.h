@@ -328,6 +328,7 @@ struct baton_probe_notify {
 #define BATON_PROBE_MISUSE_VUNMAP_NULL		9
 #define BATON_PROBE_MISUSE_MMAP_NULL		10
 #define BATON_PROBE_MISUSE_BEGIN_NULL		11
+#define BATON_PROBE_MISUSE_VUNMAP_UNMAPPED	12	/* a BUG() */
 
 /* struct baton_probe_misuse - call a function with wrong arguments; 0 if it returns void */
 struct baton_probe_misuse {
