@@ -11,13 +11,14 @@ import pytest
 
 from harness.errors import InfrastructureError
 from harness.guest import Guest, GuestConfig
-from harness.paths import OUT
+from harness.paths import BUILD, OUT
 from harness.plugin import failed, watch
 from harness.program import Program
 
 from .clauses import CONTRACT, EXPORTERS
 from .dmabuf import Dmabuf
 from .exporters import BY_NAME, Exporter
+from .probe import Probe
 
 # The console on the display would be a dma-buf, too.
 KERNEL_ARGS = "drm_kms_helper.fbdev_emulation=0"
@@ -170,3 +171,15 @@ def exporter(request: pytest.FixtureRequest, dmabuf: Dmabuf) -> Exporter:
 def evidence(record_property) -> Callable[[str], None]:
     """Record what was seen: evidence("st_ino 12 != 13")."""
     return partial(record_property, "evidence")
+
+
+@pytest.fixture
+def probe(dmabuf: Dmabuf) -> Probe:
+    """Kernel importers and exporters in the same program."""
+    return Probe(dmabuf)
+
+
+@pytest.fixture(scope="session")
+def kernel_config() -> set[str]:
+    """The lines of the kernel's configuration."""
+    return set((BUILD / "linux" / ".config").read_text().splitlines())
