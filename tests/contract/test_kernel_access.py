@@ -4,7 +4,8 @@
 import pytest
 
 from .clauses import PROJECT
-from .dmabuf import PAGE
+from .dmabuf import PAGE, Dmabuf
+from .exporters import BY_NAME
 from .probe import (
     BIDIRECTIONAL,
     BOOKKEEP,
@@ -15,6 +16,7 @@ from .probe import (
     READ,
     TO_DEVICE,
     WRITE,
+    Probe,
     flag,
 )
 from .project import expect_bug, lockdep, state, throw_away, wide
@@ -185,3 +187,42 @@ def test_a_vmap_that_fails_warns(probe, guest, evidence):
     assert probe.ops() == ["VMAP", "VMAP"]
     stub.behave("VMAP")
     buffer.vmap().vunmap()
+
+
+@pytest.fixture
+def shadow(boot) -> Probe:
+    """In a guest in which the CPU and devices see what the other wrote after a sync only."""
+    return Probe(Dmabuf(boot(kernel_args="baton_buf.shadow=1")))
+
+
+def shadowed(name: str, *clauses: str):
+    return pytest.param(name, marks=pytest.mark.clause(*clauses, exporter=name))
+
+
+@pytest.mark.parametrize("name", [shadowed(name, "KCP-01", "KCP-03", "KCP-04")
+                                  for name in ("baton", "camera")])
+def test_what_a_bracket_leaves_out_is_not_seen(shadow, evidence, name):
+    buffer = shadow.buffer(BY_NAME[name](shadow.dmabuf).make(SIZE).fd)
+    device, cpu = buffer.attach(wide(shadow)).map(), buffer.vmap()
+    buffer.begin(TO_DEVICE)
+    cpu.fill(1, SIZE)
+    before = device.nonzero(SIZE)
+    buffer.end(TO_DEVICE)
+    after = device.wrong(1, SIZE)
+    evidence(f"in the bracket the device sees {before} words, after end {after} are wrong")
+    assert (before, after) == (0, 0)
+
+    device.fill(2, SIZE)
+    buffer.begin(TO_DEVICE)
+    stale = cpu.wrong(1, SIZE)
+    buffer.end(TO_DEVICE)
+    buffer.begin(FROM_DEVICE)
+    fresh = cpu.wrong(2, SIZE)
+    buffer.end(FROM_DEVICE)
+    evidence(f"begun to write: all but {stale} words are old; to read: {fresh} are wrong")
+    assert (stale, fresh) == (0, 0)
+
+    cpu.fill(3, SIZE)
+    unseen = device.wrong(2, SIZE)
+    evidence(f"stored after end: the device sees all but {unseen} of the old words")
+    assert unseen == 0
