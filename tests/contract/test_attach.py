@@ -5,13 +5,13 @@ import errno
 
 import pytest
 
-from .clauses import PROJECT
 from .dmabuf import PAGE
 from .exporters import Display
 from .project import (
     HIGH_WINDOW,
     LOW,
     LOW_WINDOW,
+    MOVING,
     UINT_MAX,
     filled,
     high,
@@ -23,7 +23,6 @@ from .project import (
 )
 
 SIZE = 16 * PAGE
-MOVING = ("baton", "camera")
 STATIC = ("PIN", "UNPIN")
 
 
@@ -65,7 +64,7 @@ def test_attach_is_entered_before_all_else(probe, evidence):
 
 
 @pytest.mark.clause("ATT-02")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 def test_attach_and_detach_at_the_same_time(exporter, dmabuf, probe):
     """With lockdep looking on."""
     fd = exporter.make(SIZE).fd
@@ -124,7 +123,7 @@ SEGMENTS = (
 def test_segments_are_as_the_device_wants_them(exporter, probe, evidence):
     """Of storage in one piece, where there is such."""
     fd = exporter.make(64 * PAGE).fd
-    if exporter.name in PROJECT:
+    if exporter.name in MOVING:
         probe.buffer(fd).attach(low(probe)).detach()
     wrong = []
     for limits, size, boundary in SEGMENTS:
@@ -228,7 +227,7 @@ def test_detach_is_not_called_for_a_refusal(dmabuf, probe, evidence):
 
 
 @pytest.mark.clause("ATT-08")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 def test_a_mapping_that_is_left_is_reclaimed(exporter, probe, guest, evidence):
     fd = exporter.make(SIZE).fd
     attachment, mapping = filled(probe, fd, 1, SIZE)

@@ -3,7 +3,6 @@
 
 import pytest
 
-from .clauses import PROJECT
 from .dmabuf import PAGE
 from .probe import (
     BIDIRECTIONAL,
@@ -15,7 +14,7 @@ from .probe import (
     TO_DEVICE,
     flag,
 )
-from .project import LOW, filled, inside, lockdep, low, state, wide
+from .project import LOW, MOVING, filled, inside, lockdep, low, state, wide
 
 SIZE = 16 * PAGE
 DIRECTIONS = (BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE)
@@ -67,7 +66,7 @@ def test_lockdep_sees_a_pin_without_the_lock(probe, guest, kernel_config, eviden
 
 
 @pytest.mark.clause("DYN-01")
-@pytest.mark.exporters("baton", "camera")
+@pytest.mark.exporters(*MOVING)
 def test_a_pinned_buffer_stays(exporter, probe, evidence):
     buffer = exporter.make(SIZE)
     attachment, mapping = filled(probe, buffer.fd, 1, SIZE)
@@ -124,7 +123,7 @@ def test_what_fails_at_attach_fails_the_attach(probe, evidence, op, ops):
 
 
 @pytest.mark.clause("DYN-02")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 def test_a_static_importer_holds_the_storage(exporter, probe, guest, evidence):
     buffer = probe.buffer(exporter.make(SIZE).fd)
     attachment = buffer.attach(wide(probe))
@@ -174,7 +173,7 @@ def test_lockdep_sees_a_notification_without_the_lock(probe, guest, kernel_confi
 
 
 @pytest.mark.clause("DYN-04")
-@pytest.mark.exporters("baton", "camera")
+@pytest.mark.exporters(*MOVING)
 def test_old_mappings_stay_until_they_are_dropped(exporter, probe, evidence):
     """The importer has DMA in flight, which a fence ends."""
     buffer = exporter.make(SIZE)
@@ -196,7 +195,7 @@ def test_old_mappings_stay_until_they_are_dropped(exporter, probe, evidence):
 
 
 @pytest.mark.clause("DYN-05")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 def test_a_dynamic_importer_waits_itself(exporter, probe, evidence):
     buffer = probe.buffer(exporter.make(SIZE).fd)
     attachment = buffer.attach(wide(probe), dynamic=True)
@@ -232,7 +231,7 @@ def test_memory_without_pages_can_be_used(probe, evidence):
 
 
 @pytest.mark.clause("DYN-06")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 def test_buffers_have_pages(exporter, probe, evidence):
     """Whoever the importer is: the project's buffers are in RAM only."""
     buffer = probe.buffer(exporter.make(SIZE).fd)

@@ -19,7 +19,7 @@ from .probe import (
     Probe,
     flag,
 )
-from .project import expect_bug, lockdep, state, throw_away, wide
+from .project import MOVING, expect_bug, lockdep, state, throw_away, wide
 
 SIZE = 16 * PAGE
 DIRECTIONS = (BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE)
@@ -128,7 +128,7 @@ def test_the_core_counts_vmaps(probe, evidence):
 
 
 @pytest.mark.clause("KCP-06")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 def test_a_vmap_lasts_until_the_last_vunmap(exporter, probe, guest, evidence):
     buffer = probe.buffer(exporter.make(SIZE).fd)
     start = buffer.attach(wide(probe)).map().segments[0].cpu
@@ -200,7 +200,7 @@ def shadowed(name: str, *clauses: str):
 
 
 @pytest.mark.parametrize("name", [shadowed(name, "KCP-01", "KCP-03", "KCP-04")
-                                  for name in ("baton", "camera")])
+                                  for name in MOVING])
 def test_what_a_bracket_leaves_out_is_not_seen(shadow, evidence, name):
     buffer = shadow.buffer(BY_NAME[name](shadow.dmabuf).make(SIZE).fd)
     device, cpu = buffer.attach(wide(shadow)).map(), buffer.vmap()
@@ -216,6 +216,7 @@ def test_what_a_bracket_leaves_out_is_not_seen(shadow, evidence, name):
     buffer.begin(TO_DEVICE)
     stale = cpu.wrong(1, SIZE)
     buffer.end(TO_DEVICE)
+    device.fill(2, SIZE)
     buffer.begin(FROM_DEVICE)
     fresh = cpu.wrong(2, SIZE)
     buffer.end(FROM_DEVICE)

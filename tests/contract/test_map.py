@@ -5,7 +5,6 @@ import pytest
 
 from harness.v4l2 import V4l2
 
-from .clauses import PROJECT
 from .dmabuf import PAGE
 from .probe import (
     BIDIRECTIONAL,
@@ -17,7 +16,7 @@ from .probe import (
     TO_DEVICE,
     flag,
 )
-from .project import lockdep, states, wide
+from .project import MOVING, lockdep, states, wide
 
 SIZE = 16 * PAGE
 DIRECTIONS = (BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE)
@@ -164,7 +163,7 @@ def test_a_cached_table_goes_at_detach(probe):
 
 
 @pytest.mark.clause("MAP-08")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 def test_each_map_has_a_table_of_its_own(exporter, probe, evidence):
     attachment = probe.buffer(exporter.make(SIZE).fd).attach(wide(probe), dynamic=True)
     mappings = [attachment.map(), attachment.map()]
@@ -230,7 +229,7 @@ def test_the_wait_for_kernel_fences_can_be_interrupted(probe, evidence):
 
 
 @pytest.mark.clause("MAP-10")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 def test_attaching_waits_where_the_core_maps(exporter, probe):
     """A static importer of an exporter that can pin is mapped when it attaches."""
     buffer = probe.buffer(exporter.make(SIZE).fd)
@@ -267,7 +266,7 @@ def test_a_device_keeps_to_its_direction(exporter, probe, evidence):
 
 
 @pytest.mark.clause("MAP-12")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 def test_no_direction_is_refused(exporter, probe, evidence):
     attachment = probe.buffer(exporter.make(SIZE).fd).attach(wide(probe), dynamic=True)
     outcome = attachment.map_outcome(NONE)
@@ -276,7 +275,7 @@ def test_no_direction_is_refused(exporter, probe, evidence):
 
 
 @pytest.mark.clause("MAP-12")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_a_device_without_a_mask_is_refused(exporter, probe, evidence, dynamic):
     buffer = probe.buffer(exporter.make(SIZE).fd)

@@ -7,13 +7,13 @@ import pytest
 
 from harness.v4l2 import V4l2, parse_frames
 
-from .clauses import PROJECT
 from .dmabuf import EPOLLIN, EPOLLOUT, PAGE, Dmabuf, iowr
 from .exporters import BY_NAME, DMABUF, FD_TO_HANDLE, Display, Vivid, Vkms
 from .probe import BOOKKEEP, READ, Stub, flag
 from .project import (
     HIGH,
     LOW,
+    MOVING,
     filled,
     high,
     inside,
@@ -25,7 +25,6 @@ from .project import (
 )
 
 SIZE = 16 * PAGE
-MOVING = ("baton", "camera")
 XR24 = 0x34325258
 ADDFB2, RMFB = iowr("d", 0xB8, 104), iowr("d", 0xAF, 4)
 WAIT_MS = 2000
@@ -65,7 +64,7 @@ def test_storage_comes_with_the_first_use(exporter, dmabuf, probe, guest, eviden
 
 
 @pytest.mark.clause("MIG-01")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 def test_attaching_and_detaching_without_use(exporter, probe, evidence):
     buffer = probe.buffer(exporter.make(SIZE).fd)
     for _ in range(5):
@@ -102,7 +101,7 @@ def test_one_storage_is_enough(exporter, probe, guest, evidence):
 
 
 @pytest.mark.clause("MIG-03")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_who_reaches_the_storage_is_taken_at_once(exporter, probe, guest, evidence, dynamic):
     """Though others are mapped and DMA runs that does not end."""
@@ -305,7 +304,7 @@ def test_a_waiting_import_can_be_interrupted_and_killed(exporter, dmabuf, progra
 
 
 @pytest.mark.clause("MIG-09")
-@pytest.mark.exporters("baton", "camera")
+@pytest.mark.exporters(*MOVING)
 @pytest.mark.parametrize("used", [False, True])
 def test_devices_with_nothing_in_common(exporter, probe, evidence, used):
     buffer = probe.buffer(exporter.make(SIZE).fd)
@@ -344,7 +343,7 @@ def test_the_cache_of_the_core_hides_unmap(probe, evidence, flags, unmaps):
 
 
 @pytest.mark.clause("MIG-11")
-@pytest.mark.exporters(*PROJECT)
+@pytest.mark.exporters(*MOVING)
 def test_each_unmap_is_seen(exporter, probe, guest, evidence):
     attachment = probe.buffer(exporter.make(SIZE).fd).attach(wide(probe), dynamic=True)
     mappings = [attachment.map() for _ in range(3)]
@@ -460,7 +459,7 @@ def test_no_store_is_lost(exporter, dmabuf, probe, evidence):
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.clause(
-    "MIG-14", exporter=name)) for name in PROJECT])
+    "MIG-14", exporter=name)) for name in MOVING])
 def test_pages_of_a_mapping_cannot_be_pinned(boot, artifacts, evidence, name):
     """A disk that would write to them reads nothing."""
     disk = artifacts / "disk"
