@@ -114,14 +114,14 @@ class Probe:
         dmabuf.guest.run("modprobe baton-probe")
         self.fd = dmabuf.number("open", "/dev/baton-probe", O_RDWR | O_CLOEXEC)
 
-    def _words(self, verb: str, fields: dict) -> tuple[str, int, int, str]:
+    def words(self, verb: str, fields: dict) -> tuple[str, int, int, str]:
         number, struct = _VERBS[verb]
         request = iowr("\xba", number, ctypes.sizeof(struct))
         return "ioctl", self.fd, request, bytes(struct(**fields)).hex()
 
     def call(self, verb: str, **fields) -> ctypes.Structure:
         """The structure of BATON_PROBE_IOC_<VERB> after the call."""
-        words = self.dmabuf(*self._words(verb, fields))
+        words = self.dmabuf(*self.words(verb, fields))
         return _VERBS[verb][1].from_buffer_copy(bytes.fromhex(words[1]))
 
     def outcome(self, verb: str, **fields) -> str:
@@ -133,7 +133,7 @@ class Probe:
         return "0"
 
     def start(self, verb: str, **fields) -> ProbeTask:
-        return ProbeTask(self.dmabuf.start(*self._words(verb, fields)), verb)
+        return ProbeTask(self.dmabuf.start(*self.words(verb, fields)), verb)
 
     @cached_property
     def scratch(self) -> int:

@@ -2,10 +2,14 @@
 """EXP: export and file descriptors."""
 
 import errno
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
+from harness import paths
 from harness.guest import Guest
 from harness.program import Refused
 
@@ -22,6 +26,7 @@ from .dmabuf import (
     PROT_WRITE,
     SEEK_END,
 )
+from .probe import OPS, export_fields, flag
 
 SIZE = 16 * PAGE
 
@@ -154,3 +159,83 @@ def test_a_buffer_holds_its_module(exporter, dmabuf, evidence):
         assert re.search("temporarily unavailable|busy", result.stderr)
     dmabuf("close", fd)
     assert _module_users(dmabuf.guest) == before
+
+
+@pytest.mark.clause("EXP-01")
+def test_the_macro_leaves_name_and_owner(probe, evidence):
+    info = probe.call("EXPORT_INFO")
+    evidence(f"exp_name {info.exp_name.decode()}, owner {info.owned}, others {info.nonzero}")
+    assert info.exp_name == b"baton_probe"
+    assert (info.owned, info.nonzero) == (1, 0)
+
+
+@pytest.mark.clause("EXP-01")
+def test_without_flags_a_buffer_is_read_only(dmabuf, probe, evidence):
+    fd = probe.export(PAGE, file_flags=0).fd
+    outcome = dmabuf.refused("map", fd, PAGE, PROT_WRITE)
+    evidence(f"mode {dmabuf.mode(fd)}, shared mapping for writing: {outcome}")
+    assert dmabuf.mode(fd) == O_RDONLY
+    assert outcome == "EACCES"
+
+
+def _build(directory: Path, body: str) -> str:
+    """What building a module says; "" if it went well."""
+    (directory / "Kbuild").write_text("obj-m := contract.o\n")
+    (directory / "contract.c").write_text(
+        "#include <linux/dma-buf.h>\n#include <linux/module.h>\n"
+        f'MODULE_LICENSE("GPL");\nMODULE_DESCRIPTION("contract");\n{body}')
+    command = ["make", "-C", str(paths.BUILD / "linux"), f"M={directory}", "ARCH=arm64",
+               "CROSS_COMPILE=aarch64-linux-gnu-", "modules"]
+    done = subprocess.run(command, capture_output=True, text=True,
+                          env={**os.environ, "MAKEFLAGS": ""})
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+EXPORT = ("int contract(struct dma_buf_export_info *i);\n"
+          "int contract(struct dma_buf_export_info *i) { return IS_ERR(%s); }\n"
+          "EXPORT_SYMBOL_GPL(contract);\n")
+NAMESPACE = "MODULE_IMPORT_NS(DMA_BUF);\n"
+
+
+@pytest.mark.clause("EXP-02")
+@pytest.mark.parametrize(("body", "complaint"), [
+    (EXPORT % "dma_buf_export(i)" + NAMESPACE, ""),
+    (EXPORT % "dma_buf_export(i)", "uses symbol dma_buf_export from namespace DMA_BUF"),
+    (EXPORT % "dma_buf_export(i, NULL)" + NAMESPACE, "too many arguments"),
+    (EXPORT % 'dma_buf_export_named(i, NULL, 0, 0, "x")' + NAMESPACE,
+     "dma_buf_export_named"),
+], ids=["good", "no-namespace", "two-arguments", "old-name"])
+def test_how_export_is_called(artifacts, evidence, body, complaint):
+    said = _build(artifacts, body)
+    evidence(next((line for line in said.splitlines() if complaint and complaint in line), "ok"))
+    assert bool(said) == bool(complaint)
+    assert complaint in said
+
+
+@pytest.mark.clause("EXP-04")
+def test_a_refused_export_is_an_error_pointer(dmabuf, probe, evidence):
+    with dmabuf.guest.expect_splat("dma_buf_export"):
+        outcome = probe.outcome("EXPORT", size=PAGE, ops=0)
+    evidence(f"IS_ERR, {outcome}")
+    assert outcome == "EINVAL"
+
+
+@pytest.mark.clause("EXP-05")
+@pytest.mark.parametrize(("without", "flags"), [
+    (("PIN", "UNPIN", "MAP"), 0), (("PIN", "UNPIN", "UNMAP"), 0), (("PIN", "UNPIN", "RELEASE"), 0),
+    (("PIN",), 0), (("UNPIN",), 0), ((), flag("EXPORT_CACHE_SGT"))])
+def test_an_incomplete_export_is_refused(dmabuf, probe, evidence, without, flags):
+    fields = export_fields(PAGE, without, flags)
+    with dmabuf.guest.expect_splat("dma_buf_export"):
+        outcome = probe.outcome("EXPORT", **fields)
+    evidence(f"without {', '.join(without) or 'nothing'}, flags {flags}: {outcome}")
+    assert outcome == "EINVAL"
+    assert dmabuf.bufinfo() == []
+
+
+@pytest.mark.clause("EXP-05")
+def test_other_operations_may_be_absent(probe, evidence):
+    optional = [op for op in OPS if op not in ("MAP", "UNMAP", "RELEASE")]
+    stub = probe.export(PAGE, optional)
+    evidence(f"accepted without {', '.join(optional)}")
+    assert probe.buffer(stub.fd).attach(probe.device()).map().count

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """FDI: llseek, fdinfo, names, debugfs."""
 
+import struct
+
 import pytest
 
 from .clauses import PROJECT
@@ -12,9 +14,10 @@ from .dmabuf import (
     SEEK_SET,
     SET_NAME_A,
     SET_NAME_B,
+    WRITE,
     Dmabuf,
 )
-from .exporters import Vkms
+from .exporters import FD_TO_HANDLE, BatonHeap, Display, Vkms
 
 
 @pytest.mark.clause("FDI-01")
@@ -126,3 +129,35 @@ def test_bufinfo_lists_what_is_attached(exporter, dmabuf, evidence):
     objects = dmabuf.bufinfo()
     total = sum(each.size for each in objects)
     assert text.endswith(f"Total {len(objects)} objects, {total} bytes\n")
+
+
+@pytest.mark.clause("FDI-06", exporter="baton")
+def test_bufinfo_can_be_read_while_an_attach_waits(dmabuf, evidence):
+    guest = dmabuf.guest
+    guest.run("echo 1 >/sys/module/baton_buf/parameters/scatter")
+    buffer = BatonHeap(dmabuf).make()
+    dmabuf("fill", dmabuf.map(buffer.fd, buffer.size), buffer.size, 1)
+    guest.run("echo 0 >/sys/module/baton_buf/parameters/scatter")
+    timeline = dmabuf.timeline()
+    dmabuf.attach_fence(buffer.fd, timeline.fence(), WRITE)
+    card = Display(dmabuf)
+    card.open()
+    importing = dmabuf.start("ioctl", card.fd, FD_TO_HANDLE,
+                             struct.pack("<IIi", 0, 0, buffer.fd).hex())
+    info = dmabuf.info(buffer.fd)
+    waiting = not importing.done
+    timeline.signal()
+    importing.finish()
+    evidence(f"{info.fences} fence, {info.devices} attached, importing {waiting}")
+    assert waiting
+    assert (info.fences, info.devices) == (1, ())
+    assert len(dmabuf.info(buffer.fd).devices) == 1
+
+
+@pytest.mark.clause("FDI-06")
+def test_sysfs_agrees(exporter, dmabuf, evidence):
+    buffer = exporter.make()
+    path = f"/sys/kernel/dmabuf/buffers/{dmabuf.inode(buffer.fd)}"
+    name, size = dmabuf.guest.run(f"cat {path}/exporter_name {path}/size").stdout.split()
+    evidence(f"{path}: {name} {size}")
+    assert (name, int(size)) == (exporter.exp_name, buffer.size)

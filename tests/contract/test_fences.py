@@ -5,6 +5,8 @@ import struct
 
 import pytest
 
+from harness.v4l2 import FREE_RUNNING, V4l2
+
 from .dmabuf import (
     EPOLLIN,
     EPOLLOUT,
@@ -118,3 +120,28 @@ def test_v4l2_neither_waits_for_fences_nor_adds_any(exporter, dmabuf, evidence):
     evidence(f"poll under capture: {states}")
     assert states == {BOTH}
     exporter.stream(False)
+
+
+@pytest.mark.clause("FEN-05", exporter="camera")
+def test_a_frame_that_does_not_end_is_given_up(programs, evidence):
+    """The camera writes 1 MB/s; a display that attaches waits for the frame in flight."""
+    camera = programs(V4l2)
+    guest = camera.guest
+    guest.run("echo 1 >/sys/module/baton_buf/parameters/scatter")
+    rate = camera.read("dma_rate").strip()
+    camera.write("dma_rate", 1)
+    camera("control", FREE_RUNNING, 1)
+    camera.set_format("XR24", 1920, 1080)
+    camera.start(2)
+    begin = float(guest.run("cat /proc/uptime").stdout.split()[0])
+    camera("prime", "/dev/dri/card0", camera.number("export", 0, 0))
+    seconds = float(guest.run("cat /proc/uptime").stdout.split()[0]) - begin
+    error = camera.refused("dequeue")
+    said = [line for line in guest.run("dmesg").stdout.splitlines() if "in time" in line]
+    evidence(f"imported after {seconds:.1f} s; DQBUF {error}; {said}")
+    camera("off")
+    camera.write("dma_rate", rate)
+    camera("control", FREE_RUNNING, 0)
+    guest.run("echo 0 >/sys/module/baton_buf/parameters/scatter")
+    assert error == "EIO"
+    assert said

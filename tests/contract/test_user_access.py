@@ -10,6 +10,7 @@ from harness.v4l2 import V4l2
 
 from .dmabuf import END, PAGE, PROT_READ, PROT_RW, READ, RW, START, SYNC, WRITE, Dmabuf
 from .exporters import Display
+from .probe import BIDIRECTIONAL, FROM_DEVICE, TO_DEVICE
 
 SIZE = 16 * PAGE
 
@@ -28,6 +29,49 @@ def test_the_fd_can_be_mapped(exporter, dmabuf, evidence):
     dmabuf("unmap", first, buffer.size)
     with dmabuf.mapped(buffer.fd, buffer.size, PROT_READ) as address:
         assert dmabuf.number("check", address, buffer.size, 2) == 0
+
+
+@pytest.mark.clause("UCP-02")
+def test_an_exporter_may_have_no_mmap(dmabuf, probe, evidence):
+    stub = probe.export(SIZE, without=("PIN", "UNPIN", "MMAP"))
+    outcome = dmabuf.refused("map", stub.fd, SIZE, PROT_RW)
+    evidence(outcome)
+    assert outcome == "EINVAL"
+
+
+@pytest.mark.clause("UCP-04")
+def test_sync_tells_the_exporter_the_direction(dmabuf, probe, evidence):
+    fd = probe.export(SIZE).fd
+    for access in (READ, WRITE, RW):
+        dmabuf.sync(fd, START | access)
+        dmabuf.sync(fd, END | access)
+    calls = [(event.op, event.direction) for event in probe.events()]
+    evidence(f"{calls}")
+    assert calls == [(op, direction) for direction in (FROM_DEVICE, TO_DEVICE, BIDIRECTIONAL)
+                     for op in ("BEGIN", "END")]
+
+
+@pytest.mark.clause("UCP-07")
+def test_an_importer_can_map_the_buffer(exporter, dmabuf, probe, evidence):
+    """Through its own file: the pages are those of the dma-buf."""
+    buffer = exporter.make(SIZE)
+    theirs = probe.buffer(buffer.fd)
+    address = dmabuf.map(probe.fd, buffer.size, offset=theirs.window())
+    own = dmabuf.map(buffer.fd, buffer.size)
+    with dmabuf.bracket(buffer.fd):
+        dmabuf("fill", own, buffer.size, 5)
+    evidence(f"{dmabuf.number('check', address, buffer.size, 5)} words differ")
+    assert dmabuf.number("check", address, buffer.size, 5) == 0
+
+
+@pytest.mark.clause("UCP-07")
+def test_an_importer_maps_within_the_buffer(dmabuf, probe, evidence):
+    theirs = probe.buffer(probe.export(SIZE).fd)
+    outcomes = [dmabuf.refused("map", probe.fd, SIZE, PROT_RW, theirs.window(pgoff))
+                for pgoff in (1, 16, (1 << 52) - 1, (1 << 64) - 1)]
+    evidence(f"{outcomes}")
+    assert set(outcomes[:2]) == {"EINVAL"}
+    assert outcomes[3] == "EOVERFLOW"
 
 
 @pytest.mark.clause("UCP-03")

@@ -11,6 +11,7 @@
 /* Each ends with an entry without a name. */
 extern const struct command fd_commands[];
 extern const struct command memory_commands[];
+extern const struct command stress_commands[];
 extern const struct command video_commands[];
 
 /* Bytes written in hexadecimal; both return what they made or used. */

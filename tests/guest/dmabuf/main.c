@@ -127,6 +127,30 @@ static int cmd_interrupt(char **arg)
 	return task ? reply(pthread_kill(task->thread, SIGUSR1)) : reply_error();
 }
 
+/* inject NTH COMMAND...: let its NTH allocation fail; whether it came to that, its answer */
+static int cmd_inject(char **arg)
+{
+	int fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	char *line = join_words(arg + 1), *text, left[16] = "";
+	FILE *outer = answer;
+	size_t size;
+
+	if (fail_nth < 0)
+		return reply_error();
+	answer = open_memstream(&text, &size);
+	dprintf(fail_nth, "%s", arg[0]);
+	run_line(commands, count, line);
+	pread(fail_nth, left, sizeof(left) - 1, 0);
+	dprintf(fail_nth, "0");
+	close(fail_nth);
+	fclose(answer);
+	answer = outer;
+	reply_ok("%d %.*s", !number(left), (int)strcspn(text, "\n"), text);
+	free(text);
+	free(line);
+	return 0;
+}
+
 static void on_signal(int signal)
 {
 	(void)signal;
@@ -134,7 +158,7 @@ static void on_signal(int signal)
 
 static const struct command main_commands[] = {
 	{ "start", 2, cmd_start }, { "done", 1, cmd_done }, { "finish", 1, cmd_finish },
-	{ "interrupt", 1, cmd_interrupt },
+	{ "interrupt", 1, cmd_interrupt }, { "inject", 2, cmd_inject },
 	{ }
 };
 
@@ -151,6 +175,7 @@ int main(void)
 	add_commands(main_commands);
 	add_commands(fd_commands);
 	add_commands(memory_commands);
+	add_commands(stress_commands);
 	add_commands(video_commands);
 	return run_commands(commands, count, sigaction(SIGUSR1, &action, NULL));
 }

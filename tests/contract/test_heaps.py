@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""HEP: dma-heaps and udmabuf."""
+
+import re
+import struct
+
+import pytest
+
+from harness import paths
+
+from .dmabuf import O_CLOEXEC, O_RDONLY, O_RDWR, O_WRONLY, PAGE, Dmabuf, iowr
+from .exporters import UDMABUF_CREATE
+
+HEAPS = ("baton", "system", "cma")
+F_SEAL_SHRINK, F_SEAL_WRITE = 2, 8
+ALLOC = iowr("H", 0, 24)
+
+
+def _request(length: int = PAGE, fd: int = 0, fd_flags: int = O_RDWR | O_CLOEXEC,
+             heap_flags: int = 0) -> bytes:
+    return struct.pack("<QIIQ", length, fd, fd_flags, heap_flags)
+
+
+@pytest.mark.clause("HEP-01")
+@pytest.mark.exporters(*HEAPS)
+def test_a_heap_refuses_what_it_does_not_know(exporter, dmabuf, evidence):
+    heap = dmabuf.number("open", f"/dev/dma_heap/{exporter.exp_name}", O_RDWR)
+    refusals = {
+        "fd": dmabuf.ioctl_refused(heap, ALLOC, _request(fd=1)),
+        "fd_flags": dmabuf.ioctl_refused(heap, ALLOC, _request(fd_flags=O_RDWR | 0o2000)),
+        "heap_flags": dmabuf.ioctl_refused(heap, ALLOC, _request(heap_flags=1)),
+        "no length": dmabuf.ioctl_refused(heap, ALLOC, _request(0)),
+        "length wraps": dmabuf.ioctl_refused(heap, ALLOC, _request((1 << 64) - 1)),
+        "number 1": dmabuf.ioctl_refused(heap, iowr("H", 1, 24), _request()),
+    }
+    null = dmabuf.ioctl_refused(heap, ALLOC)
+    evidence(f"{refusals}; NULL: {null}")
+    assert set(refusals.values()) == {"EINVAL"}
+    assert null == "EFAULT"
+    assert dmabuf.bufinfo() == []
+
+
+@pytest.mark.clause("HEP-01")
+@pytest.mark.exporters(*HEAPS)
+def test_a_heap_takes_older_and_newer_structures(exporter, dmabuf, evidence):
+    heap = dmabuf.number("open", f"/dev/dma_heap/{exporter.exp_name}", O_RDWR)
+    for size in (16, 24, 32):
+        data = dmabuf.ioctl(heap, iowr("H", 0, size), _request().ljust(size, b"\0")[:size])
+        fd = struct.unpack_from("<QI", data)[1]
+        evidence(f"{size} bytes: {dmabuf.size(fd)} bytes allocated")
+        assert dmabuf.size(fd) == PAGE
+
+
+@pytest.mark.clause("HEP-02")
+@pytest.mark.exporters(*HEAPS)
+def test_a_heap_gives_clear_pages(exporter, dmabuf, evidence):
+    """The second time from memory that was written to."""
+    size = 64 * PAGE
+    for _ in range(3):
+        fd = exporter.make(size).fd
+        with dmabuf.mapped(fd, size) as address, dmabuf.bracket(fd):
+            wrong = dmabuf.number("zeros", address, size)
+            dmabuf("fill", address, size, 1)
+        evidence(f"{wrong} words not 0")
+        assert wrong == 0
+        dmabuf("close", fd)
+
+
+@pytest.mark.clause("HEP-02")
+@pytest.mark.exporters(*HEAPS)
+def test_a_heap_gives_what_was_asked_for(exporter, dmabuf, evidence):
+    for mode in (O_RDONLY, O_WRONLY, O_RDWR):
+        for flags in (mode, mode | O_CLOEXEC):
+            buffer = exporter.make(1, flags)
+            evidence(f"1 byte, {flags:#o}: {buffer.size} bytes, mode {dmabuf.mode(buffer.fd)}")
+            assert buffer.size == PAGE
+            assert dmabuf.mode(buffer.fd) == mode
+            assert dmabuf.close_on_exec(buffer.fd) == bool(flags & O_CLOEXEC)
+
+
+@pytest.mark.clause("HEP-03")
+@pytest.mark.exporters("system", "cma", "vivid")
+def test_stock_exporters_check_at_map_only(exporter, dmabuf, probe, evidence):
+    """The device reaches no memory at all."""
+    device = probe.device(windows=[(0x4000_0000, 0, 1 << 20)])
+    buffer = probe.buffer(exporter.make().fd)
+    dmabuf.guest.run("echo 1 >/sys/kernel/debug/clear_warn_once")
+    with dmabuf.guest.expect_splat("dma_direct_map_sg|dma_direct_map_phys"):
+        attachment = buffer.attach(device)
+        outcome = attachment.map_outcome()
+    evidence(f"attach 0, map {outcome}")
+    assert outcome == ("ENOMEM" if exporter.name == "cma" else "EIO")
+
+
+def _create(dmabuf: Dmabuf, memory: int, offset: int = 0, size: int = PAGE) -> str:
+    device = dmabuf.number("open", "/dev/udmabuf", O_RDWR | O_CLOEXEC)
+    data = struct.pack("<IIQQ", memory, 1, offset, size)
+    return dmabuf.ioctl_refused(device, UDMABUF_CREATE, data)
+
+
+@pytest.mark.clause("HEP-04", exporter="udmabuf")
+def test_udmabuf_wants_a_sealed_memfd(dmabuf, evidence):
+    good = dmabuf.number("memfd", 4 * PAGE, F_SEAL_SHRINK)
+    unsealed = dmabuf.number("memfd", 4 * PAGE, 0)
+    unwritable = dmabuf.number("memfd", 4 * PAGE, F_SEAL_SHRINK | F_SEAL_WRITE)
+    large = dmabuf.number("memfd", 65 << 20, F_SEAL_SHRINK)
+    null = dmabuf.number("open", "/dev/null", O_RDWR)
+    refusals = {
+        "offset": _create(dmabuf, good, 64),
+        "size": _create(dmabuf, good, 0, PAGE + 64),
+        "nothing": _create(dmabuf, good, 0, 0),
+        "unsealed": _create(dmabuf, unsealed),
+        "F_SEAL_WRITE": _create(dmabuf, unwritable),
+        "over 64 MiB": _create(dmabuf, large, 0, 65 << 20),
+        "no memfd": _create(dmabuf, null),
+    }
+    evidence(f"{refusals}")
+    assert refusals.pop("no memfd") == "EBADFD"
+    assert set(refusals.values()) == {"EINVAL"}
+
+
+def _selftest(guest, name: str) -> str:
+    program = paths.built(paths.BUILD / "tests" / "selftests" / name, "test-programs")
+    guest.put(program, f"/tmp/{name}", 0o755)
+    result = guest.run(f"cd /tmp && ./{name}", check=False, stall=600)
+    assert result.status == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.mark.clause("HEP-05")
+def test_selftest_of_dma_heaps(guest, evidence):
+    """Ours, too. Without vgem it would skip its import."""
+    guest.run("modprobe vgem")
+    output = _selftest(guest, "dmabuf-heap")
+    heaps = guest.run("ls /dev/dma_heap").stdout.split()
+    totals = re.search(r"# Totals: pass:(\d+) fail:(\d+).* skip:(\d+)", output)
+    evidence(f"{heaps}: {totals[0]}")
+    assert int(totals[1]) == 11 * len(heaps)
+    assert (totals[2], totals[3]) == ("0", "0")
+
+
+@pytest.mark.clause("HEP-05")
+def test_selftest_of_sync_files(guest, evidence):
+    output = _selftest(guest, "sync_test")
+    totals = re.search(r"# Totals: pass:(\d+) fail:(\d+).* skip:(\d+)", output)
+    evidence(f"{totals[0]}")
+    assert int(totals[1]) > 0
+    assert (totals[2], totals[3]) == ("0", "0")
+
+
+@pytest.mark.clause("HEP-05")
+def test_selftests_of_the_kernel(boot, evidence):
+    guest = boot()
+    guest.run("modprobe dmabuf_selftests", stall=600)
+    log = guest.run("dmesg").stdout
+    tests = re.findall(r"dma-buf: Running (\w+)", log)
+    evidence(f"{tests}")
+    assert {test.rstrip("/") for test in tests} >= {
+        "sanitycheck", "dma_fence", "dma_fence_chain", "dma_fence_unwrap", "dma_resv"}
+    assert "failed" not in "\n".join(line for line in log.splitlines() if "dma-buf" in line)

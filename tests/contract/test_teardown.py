@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""TEA: devices and processes that go away."""
+
+import pytest
+
+from harness import pixels
+from harness.kms import Kms
+from harness.v4l2 import V4l2
+
+from .dmabuf import O_CLOEXEC, O_RDWR, PAGE, START, WRITE, Dmabuf
+from .exporters import BY_NAME, BatonHeap, Display, Vkms
+
+CAMERA, DISPLAY = "30000000.camera", "31000000.display"
+
+
+def _unbind(guest, device: str) -> None:
+    driver = f"/sys/bus/platform/devices/{device}/driver"
+    guest.run(f"test -e {driver} && echo {device} >{driver}/unbind")
+
+
+@pytest.mark.clause("TEA-01", exporter="baton")
+def test_a_camera_that_goes_away_gives_its_buffers_back(boot, evidence):
+    guest = boot()
+    dmabuf, camera = Dmabuf(guest), V4l2(guest)
+    size = camera.set_format("XR24", 320, 256).sizes[0]
+    heap = BatonHeap(dmabuf)
+    fds = [heap.make(size).fd for _ in range(3)]
+    camera.start_import([[camera.number("adopt", dmabuf("pid")[0], fd)] for fd in fds])
+    camera.capture()
+    attached = [dmabuf.info(fd).devices for fd in fds]
+    _unbind(guest, CAMERA)
+    left = [dmabuf.info(fd).devices for fd in fds]
+    evidence(f"attached {attached}; after unbind {left}")
+    assert attached == [(CAMERA,)] * 3
+    camera.close()
+    assert [dmabuf.info(fd).devices for fd in fds] == [()] * 3
+    dmabuf.close()
+
+
+@pytest.mark.clause("TEA-01", exporter="baton")
+def test_a_display_that_goes_away_gives_its_buffers_back(boot, evidence):
+    guest = boot()
+    dmabuf, kms = Dmabuf(guest), Kms(guest)
+    data = pixels.noise("XR24", 128, 96, 1)
+    fd = BatonHeap(dmabuf).make(len(data)).fd
+    picture = kms.picture("XR24", 128, 96, data)
+    kms.show(kms.mode(128, 96), primary=picture)
+    handle = kms.number("import", kms.number("adopt", dmabuf("pid")[0], fd))
+    kms("set", "primary", "FB_ID", kms.add_fb("XR24", 128, 96, handle, 512))
+    kms.commit()
+    attached = dmabuf.info(fd).devices
+    _unbind(guest, DISPLAY)
+    kms.close()
+    left = dmabuf.info(fd).devices
+    evidence(f"attached {attached}; after unbind and close {left}")
+    assert (attached, left) == ((DISPLAY,), ())
+    dmabuf.close()
+
+
+@pytest.mark.clause("TEA-02")
+@pytest.mark.parametrize(("name", "device"), [
+    pytest.param("camera", CAMERA, marks=pytest.mark.clause(exporter="camera")),
+    pytest.param("display", DISPLAY, marks=pytest.mark.clause(exporter="display"))])
+def test_a_buffer_outlives_its_exporter(boot, evidence, name, device):
+    guest = boot()
+    dmabuf = Dmabuf(guest)
+    exporter = BY_NAME[name](dmabuf)
+    buffer = exporter.make()
+    static = Vkms(dmabuf)
+    static.open()
+    static.import_(buffer.fd)
+    address = dmabuf.map(buffer.fd, buffer.size)
+    dmabuf("fill", address, buffer.size, 3)
+    _unbind(guest, device)
+    wrong = dmabuf.number("check", address, buffer.size, 3)
+    other = Vkms(dmabuf)
+    other.open()
+    refusal = other.import_refused(buffer.fd)
+    evidence(f"after unbind {wrong} words wrong, a new import {refusal}")
+    assert wrong == 0
+    assert refusal == "ENODEV"
+    dmabuf("unmap", address, buffer.size)
+    dmabuf("close", buffer.fd)
+    dmabuf("close", exporter.fd)
+    assert dmabuf.bufinfo()
+    dmabuf("close", static.fd)
+    assert dmabuf.bufinfo() == []
+
+
+@pytest.mark.clause("TEA-03", exporter="display")
+def test_an_unplugged_display_leaves_no_dangling_mapping(boot, evidence):
+    """Its exports have storage of their own, which stays until the last user has gone."""
+    guest = boot()
+    dmabuf = Dmabuf(guest)
+    display = Display(dmabuf)
+    handle = display.create(4 * PAGE)
+    buffer = display.export(handle)
+    offset = display.map_offset(handle)
+    mappings = [dmabuf.map(buffer, 4 * PAGE), dmabuf.map(display.fd, 4 * PAGE, offset=offset)]
+    dmabuf("fill", mappings[0], 4 * PAGE, 2)
+    _unbind(guest, DISPLAY)
+    outcomes = []
+    for address in mappings:
+        try:
+            outcomes.append(dmabuf.number("check", address, 4 * PAGE, 2))
+        except AssertionError as refusal:
+            outcomes.append(str(refusal))
+    evidence(f"words wrong by the fd, by the node: {outcomes}")
+    assert outcomes[0] == 0 or "No such device" in outcomes[0]
+    dmabuf.close()
+
+
+@pytest.mark.clause("TEA-04")
+def test_a_killed_process_leaves_nothing(exporter, dmabuf, programs, evidence):
+    """With an open bracket, a mapping, an import and a fence."""
+    victim = programs()
+    theirs = BY_NAME[exporter.name](victim)
+    buffer = theirs.make()
+    victim.map(buffer.fd, buffer.size)
+    victim.sync(buffer.fd, START | WRITE)
+    importer = (Display if exporter.name in ("baton", "camera", "cma") else Vkms)(victim)
+    importer.open()
+    importer.import_(buffer.fd)
+    victim.attach_fence(buffer.fd, victim.timeline().fence(), WRITE)
+    victim.start("poll", buffer.fd, 4, -1)
+    assert dmabuf.bufinfo()
+    victim.kill()
+    for _ in range(100):
+        if not dmabuf.bufinfo():
+            break
+        dmabuf.guest.run("sleep 0.02")
+    evidence(f"{len(dmabuf.bufinfo())} dma-bufs left")
+    assert dmabuf.bufinfo() == []
+
+
+@pytest.mark.clause("TEA-04", exporter="baton")
+def test_a_process_can_be_killed_while_it_waits_for_a_move(dmabuf, programs, evidence):
+    guest = dmabuf.guest
+    guest.run("echo 1 >/sys/module/baton_buf/parameters/scatter")
+    fd = BatonHeap(dmabuf).make().fd
+    dmabuf("fill", dmabuf.map(fd, 16 * PAGE), 16 * PAGE, 1)
+    guest.run("echo 0 >/sys/module/baton_buf/parameters/scatter")
+    timeline = dmabuf.timeline()
+    dmabuf.attach_fence(fd, timeline.fence(), WRITE)
+    victim = programs()
+    card = victim.number("open", "/dev/dri/card0", O_RDWR | O_CLOEXEC)
+    theirs = victim.adopt(dmabuf, fd)
+    victim.send("ioctl", card, 0xC00C642E, f"{0:016x}{theirs:02x}000000")
+    guest.run("sleep 0.1")
+    assert dmabuf.info(fd).devices == ()
+    victim.kill()
+    evidence(f"killed in a waiting attach; {dmabuf.info(fd).devices} attached")
+    assert dmabuf.info(fd).devices == ()
+    assert dmabuf.poll(fd) == 0
+    timeline.signal()
