@@ -2,6 +2,7 @@
 """The contract's clauses and their reasons."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from contract.clauses import CONTRACT, COUNT, PATH, load
 from harness import paths
 from harness.errors import InfrastructureError
+
+SOURCES = sorted((paths.ROOT / "tests" / "contract").glob("test_*.py"))
 
 
 def test_all_clauses_are_there():
@@ -27,6 +30,15 @@ def test_a_wrong_file_is_refused(tmp_path, change, complaint):
     path.write_text(PATH.read_text().replace(*change))
     with pytest.raises(ValueError, match=complaint):
         load(path)
+
+
+def test_every_clause_has_a_test_or_a_reason():
+    tested = set()
+    for source in SOURCES:
+        tested |= set(re.findall(r'"([A-Z0-9]{3}-\d\d)"', source.read_text()))
+    assert tested <= set(CONTRACT.clauses)
+    exempt = {clause.id for clause in CONTRACT if clause.not_applicable}
+    assert set(CONTRACT.clauses) - tested - exempt == set()
 
 
 def _kernel_source() -> Path:
