@@ -14,7 +14,8 @@ from .probe import Attachment, Device, Mapping, Probe
 _BUFFERS = "/sys/kernel/debug/baton-buf/buffers"
 _PARAMETERS = "/sys/module/baton_buf/parameters"
 
-MOVING = ("baton", "camera")  # exporters whose buffers move
+# Exporters whose buffers can be in the upper bank; those of the display start in the low one.
+MOVING = ("baton", "camera")
 
 LOW = range(0x8000_0000, 0xC000_0000)
 HIGH = range(0x8_8000_0000, 0x8_C000_0000)

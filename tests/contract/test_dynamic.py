@@ -3,6 +3,7 @@
 
 import pytest
 
+from .clauses import PROJECT
 from .dmabuf import PAGE
 from .probe import (
     BIDIRECTIONAL,
@@ -123,15 +124,17 @@ def test_what_fails_at_attach_fails_the_attach(probe, evidence, op, ops):
 
 
 @pytest.mark.clause("DYN-02")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_a_static_importer_holds_the_storage(exporter, probe, guest, evidence):
     buffer = probe.buffer(exporter.make(SIZE).fd)
     attachment = buffer.attach(wide(probe))
     start = attachment.map().segments[0].cpu
     held = state(guest, start)
-    attachment.map().unmap()
-    evidence(f"pins {held.pins}, maps {held.maps}")
-    assert (held.pins, held.maps) == (1, 1)
+    attachment.map()
+    again = state(guest, start)
+    evidence(f"pins {held.pins}, maps {held.maps} and {again.maps}")
+    assert held.pins == 1
+    assert held.maps == again.maps >= 1
 
 
 @pytest.mark.clause("DYN-03")
@@ -195,7 +198,7 @@ def test_old_mappings_stay_until_they_are_dropped(exporter, probe, evidence):
 
 
 @pytest.mark.clause("DYN-05")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_a_dynamic_importer_waits_itself(exporter, probe, evidence):
     buffer = probe.buffer(exporter.make(SIZE).fd)
     attachment = buffer.attach(wide(probe), dynamic=True)
@@ -231,7 +234,7 @@ def test_memory_without_pages_can_be_used(probe, evidence):
 
 
 @pytest.mark.clause("DYN-06")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_buffers_have_pages(exporter, probe, evidence):
     """Whoever the importer is: the project's buffers are in RAM only."""
     buffer = probe.buffer(exporter.make(SIZE).fd)

@@ -128,7 +128,7 @@ def test_the_core_counts_vmaps(probe, evidence):
 
 
 @pytest.mark.clause("KCP-06")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_a_vmap_lasts_until_the_last_vunmap(exporter, probe, guest, evidence):
     buffer = probe.buffer(exporter.make(SIZE).fd)
     start = buffer.attach(wide(probe)).map().segments[0].cpu

@@ -5,6 +5,7 @@ import pytest
 
 from harness.v4l2 import V4l2
 
+from .clauses import PROJECT
 from .dmabuf import PAGE
 from .probe import (
     BIDIRECTIONAL,
@@ -16,7 +17,7 @@ from .probe import (
     TO_DEVICE,
     flag,
 )
-from .project import MOVING, lockdep, states, wide
+from .project import lockdep, states, wide
 
 SIZE = 16 * PAGE
 DIRECTIONS = (BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE)
@@ -163,7 +164,7 @@ def test_a_cached_table_goes_at_detach(probe):
 
 
 @pytest.mark.clause("MAP-08")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_each_map_has_a_table_of_its_own(exporter, probe, evidence):
     attachment = probe.buffer(exporter.make(SIZE).fd).attach(wide(probe), dynamic=True)
     mappings = [attachment.map(), attachment.map()]
@@ -229,7 +230,7 @@ def test_the_wait_for_kernel_fences_can_be_interrupted(probe, evidence):
 
 
 @pytest.mark.clause("MAP-10")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_attaching_waits_where_the_core_maps(exporter, probe):
     """A static importer of an exporter that can pin is mapped when it attaches."""
     buffer = probe.buffer(exporter.make(SIZE).fd)
@@ -266,7 +267,7 @@ def test_a_device_keeps_to_its_direction(exporter, probe, evidence):
 
 
 @pytest.mark.clause("MAP-12")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_no_direction_is_refused(exporter, probe, evidence):
     attachment = probe.buffer(exporter.make(SIZE).fd).attach(wide(probe), dynamic=True)
     outcome = attachment.map_outcome(NONE)
@@ -275,7 +276,7 @@ def test_no_direction_is_refused(exporter, probe, evidence):
 
 
 @pytest.mark.clause("MAP-12")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_a_device_without_a_mask_is_refused(exporter, probe, evidence, dynamic):
     buffer = probe.buffer(exporter.make(SIZE).fd)

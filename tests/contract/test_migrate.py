@@ -7,6 +7,7 @@ import pytest
 
 from harness.v4l2 import V4l2, parse_frames
 
+from .clauses import PROJECT
 from .dmabuf import EPOLLIN, EPOLLOUT, PAGE, Dmabuf, iowr
 from .exporters import BY_NAME, DMABUF, FD_TO_HANDLE, Display, Vivid, Vkms
 from .probe import BOOKKEEP, READ, Stub, flag
@@ -64,7 +65,7 @@ def test_storage_comes_with_the_first_use(exporter, dmabuf, probe, guest, eviden
 
 
 @pytest.mark.clause("MIG-01")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_attaching_and_detaching_without_use(exporter, probe, evidence):
     buffer = probe.buffer(exporter.make(SIZE).fd)
     for _ in range(5):
@@ -74,7 +75,7 @@ def test_attaching_and_detaching_without_use(exporter, probe, evidence):
 
 
 @pytest.mark.clause("MIG-02")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 @pytest.mark.parametrize("first", ["lax", "strict"])
 def test_storage_suits_all_who_are_attached(exporter, probe, evidence, first):
     """Strict attaches, lax attaches, and whoever maps first, nothing moves any more."""
@@ -101,7 +102,7 @@ def test_one_storage_is_enough(exporter, probe, guest, evidence):
 
 
 @pytest.mark.clause("MIG-03")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_who_reaches_the_storage_is_taken_at_once(exporter, probe, guest, evidence, dynamic):
     """Though others are mapped and DMA runs that does not end."""
@@ -304,7 +305,7 @@ def test_a_waiting_import_can_be_interrupted_and_killed(exporter, dmabuf, progra
 
 
 @pytest.mark.clause("MIG-09")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 @pytest.mark.parametrize("used", [False, True])
 def test_devices_with_nothing_in_common(exporter, probe, evidence, used):
     buffer = probe.buffer(exporter.make(SIZE).fd)
@@ -343,7 +344,7 @@ def test_the_cache_of_the_core_hides_unmap(probe, evidence, flags, unmaps):
 
 
 @pytest.mark.clause("MIG-11")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_each_unmap_is_seen(exporter, probe, guest, evidence):
     attachment = probe.buffer(exporter.make(SIZE).fd).attach(wide(probe), dynamic=True)
     mappings = [attachment.map() for _ in range(3)]
@@ -459,7 +460,7 @@ def test_no_store_is_lost(exporter, dmabuf, probe, evidence):
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.clause(
-    "MIG-14", exporter=name)) for name in MOVING])
+    "MIG-14", exporter=name)) for name in PROJECT])
 def test_pages_of_a_mapping_cannot_be_pinned(boot, artifacts, evidence, name):
     """A disk that would write to them reads nothing."""
     disk = artifacts / "disk"
@@ -516,7 +517,7 @@ def test_a_move_waits_for_all_fences(exporter, probe, guest, evidence, patience,
 
 
 @pytest.mark.clause("MIG-17")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_a_move_without_memory_changes_nothing(exporter, dmabuf, probe, guest, evidence):
     """A window with far less memory in it than is wanted in one piece."""
     buffer = exporter.make(SIZE)
@@ -535,7 +536,7 @@ def test_a_move_without_memory_changes_nothing(exporter, dmabuf, probe, guest, e
 
 
 @pytest.mark.clause("MIG-18")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_no_copy_takes_the_place_of_a_move(exporter, probe, guest, evidence):
     used = "/sys/kernel/debug/swiotlb/io_tlb_used"
     read_used = f"if test -e {used}; then cat {used}; else echo 0; fi"
