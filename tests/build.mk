@@ -10,6 +10,7 @@
 #   GUEST        a script to run as root in the guest (run)
 #   KERNEL_ARGS  more kernel arguments (run, shell, debug)
 #   QEMU_ARGS    more QEMU arguments (run, shell, debug)
+#   ICOUNT       off: in real time, not repeatable (proof)
 #   BENCH_BUILD  1: also measure a build from nothing (bench)
 
 # make hands them on in the environment, where quotes and spaces survive.
@@ -18,7 +19,7 @@ PHOTOS := $(BATON_CACHE)/src/photos
 CLIP := build/clip/photos.y4m
 HARNESS := env PYTHONPATH=tests build/venv/bin/python -m
 
-.PHONY: guest test contract contract-table demo run shell debug bench
+.PHONY: guest test contract contract-table demo run shell debug proof bench
 guest: qemu dtbs rootfs
 
 test: guest test-programs $(CLIP) ## Run all checks and tests (T=tests/boot, T="-k camera")
@@ -50,6 +51,9 @@ shell: guest ## Boot a guest for a shell on its console
 
 debug: guest ## Boot a guest that waits for gdb (docs/development.md)
 	@$(HARNESS) harness.run debug
+
+proof: guest $(if $(VIDEO),,$(CLIP)) ## Prove that no frame is copied: out/proof/
+	@$(HARNESS) proof
 
 bench: guest ## Measure: out/bench/bench.json
 	@$(HARNESS) bench

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The receipt as a document: out/proof/receipt.json. Equal runs give equal bytes."""
+
+from harness import devicetree, paths
+
+from .frames import Frame
+from .guestrun import Evidence, Outcome
+from .receipt import FAILURE, NOT_PROVEN, ZERO_COPY, Entry, Judge, Move, verdict
+
+VERSION = 1
+
+
+def _ranges(ranges) -> list[dict]:
+    return [{"address": f"{start:#x}", "bytes": size} for start, size in ranges]
+
+
+def _pieces(ranges) -> list[str]:
+    """Short, because a scattered picture has thousands."""
+    return [f"{start:#x}+{size:#x}" for start, size in ranges]
+
+
+def _frame(frame: Frame | None) -> dict | None:
+    if frame is None:
+        return None
+    return {
+        "master": frame.master,
+        "frame": frame.number,
+        "start_ns": frame.start_ns,
+        "done_ns": frame.done_ns,
+        "intervals": [frame.first_interval, frame.done_interval],
+        "hash": None if frame.hash is None else f"{frame.hash:#018x}",
+        "bytes": sum(size for _, size in frame.transfers),
+        "addresses": _pieces(frame.ranges),
+    }
+
+
+def _move(move: Move) -> dict:
+    return {
+        "time_ns": move.time,
+        "buffer": move.buffer,
+        "from": f"{move.source:#x}",
+        "to": f"{move.start:#x}",
+        "bytes": move.bytes,
+    }
+
+
+def _entry(entry: Entry) -> dict:
+    return {
+        "sequence": entry.sequence,
+        "verdict": entry.verdict,
+        "reasons": entry.reasons,
+        "camera": _frame(entry.camera),
+        "display": _frame(entry.display),
+        "cpu": {"loaded": entry.loaded, "stored": entry.stored, "touches": entry.touches},
+        "moves": [_move(move) for move in entry.moves],
+    }
+
+
+def _unwatched(evidence: Evidence) -> list[str]:
+    return [f"{name} (idle: it carries the results after the end)" for name in evidence.virtio]
+
+
+def judge(evidence: Evidence, outcome: Outcome) -> list[Entry]:
+    pipeline = outcome.pipeline
+    return Judge(
+        evidence.tracker,
+        evidence.touches,
+        evidence.symbols,
+        evidence.moves,
+        camera=pipeline.camera,
+        plane=pipeline.plane,
+    ).entries(outcome.claims(evidence.clock_offset), outcome.first_interval, outcome.end_interval)
+
+
+def _pipeline(evidence: Evidence, outcome: Outcome) -> dict:
+    entries = judge(evidence, outcome)
+    reasons = list(dict.fromkeys(reason for entry in entries for reason in entry.reasons))
+    if not entries:
+        reasons.append(f"the pipeline showed nothing: {outcome.message}")
+    return {
+        "name": outcome.pipeline.name,
+        "options": list(outcome.pipeline.options),
+        "claims_zero_copy": outcome.pipeline.claims_zero_copy,
+        "verdict": verdict(entries),
+        "reasons": reasons,
+        "frames": [_entry(entry) for entry in entries],
+    }
+
+
+def statement(pipelines: list[dict]) -> str:
+    """The verdict in one sentence."""
+    claiming = [p for p in pipelines if p["claims_zero_copy"]]
+    frames = [f for p in claiming for f in p["frames"]]
+    bad = [p for p in claiming if p["verdict"] != ZERO_COPY]
+    if not bad:
+        return (
+            f"No frame was copied: {len(frames)} scanouts of {len(claiming)} pipelines read the "
+            "memory that the camera wrote, with equal hashes, and no CPU touched it in between."
+        )
+    names = ", ".join(p["name"] for p in bad)
+    why = bad[0]["reasons"][0]
+    if any(p["verdict"] == FAILURE for p in bad):
+        return f"Not zero-copy: {names}: {why}."
+    return f"Not proven: {names}: {why}."
+
+
+def receipt(evidence: Evidence, dtb: str, icount: bool) -> dict:
+    pipelines = [_pipeline(evidence, outcome) for outcome in evidence.outcomes]
+    verdicts = {p["verdict"] for p in pipelines if p["claims_zero_copy"]}
+    worst = FAILURE if FAILURE in verdicts else NOT_PROVEN
+    return {
+        "version": VERSION,
+        "verdict": ZERO_COPY if verdicts == {ZERO_COPY} else worst,
+        "statement": statement(pipelines),
+        "machine": {
+            "dtb": dtb,
+            "icount": icount,
+            "banks": _ranges(devicetree.memory_banks(paths.dtb(dtb))),
+            "windows": {
+                name: [
+                    {"bus": f"{w.bus:#x}", "address": f"{w.address:#x}", "bytes": w.bytes}
+                    for w in windows
+                ]
+                for name, windows in evidence.windows.items()
+            },
+            "not_watched": _unwatched(evidence),
+        },
+        "moves": [_move(move) for move in evidence.moves],
+        "pipelines": pipelines,
+    }

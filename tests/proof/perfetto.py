@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""trace.json, for Perfetto: the engines, the CPUs' touches and the guest's ftrace events.
+
+One clock: the monitor's, which is guest time. Its format is the JSON trace event
+format, with times in us.
+"""
+
+import re
+
+from . import buslog
+from .frames import PAGE
+from .guestrun import Evidence
+
+_ENGINES, _CPUS, _TOUCHES = 1, 2, 3
+_LINE = re.compile(
+    r"\s*(?P<task>.*)-(?P<pid>\d+)\s+\[(?P<cpu>\d+)\]\s+\S+\s+"
+    r"(?P<seconds>\d+)\.(?P<micros>\d{6}): (?P<event>[\w.]+): (?P<text>.*)"
+)
+
+
+def _us(ns: int) -> float:
+    return round(ns / 1000, 3)
+
+
+def _name(pid: int, name: str, tid: int | None = None) -> dict:
+    kind = "process_name" if tid is None else "thread_name"
+    return {"ph": "M", "pid": pid, "tid": tid or 0, "name": kind, "args": {"name": name}}
+
+
+def _span(pid: int, tid: int, name: str, start: int, end: int, **args) -> dict:
+    return {
+        "ph": "X", "pid": pid, "tid": tid, "name": name,
+        "ts": _us(start), "dur": _us(end - start), "args": args,
+    }  # fmt: skip
+
+
+def _instant(pid: int, tid: int, name: str, time: int, **args) -> dict:
+    return {
+        "ph": "i", "s": "t", "pid": pid, "tid": tid, "name": name, "ts": _us(time), "args": args,
+    }  # fmt: skip
+
+
+def _engines(evidence: Evidence) -> list[dict]:
+    tracker = evidence.tracker
+    tids = {name: tid for tid, name in enumerate(tracker.log.masters, 1)}
+    events = [_name(_ENGINES, "engines")]
+    events += [_name(_ENGINES, name, tid) for name, tid in tids.items()]
+    for frame in tracker.cameras + tracker.displays:
+        what = "writes" if frame.master.startswith("camera") else f"plane {frame.plane} reads"
+        events.append(
+            _span(
+                _ENGINES,
+                tids[frame.master],
+                f"{what} frame {frame.number}",
+                frame.start_ns,
+                frame.done_ns,
+                bytes=sum(size for _, size in frame.transfers),
+                address=f"{frame.ranges[0][0]:#x}" if frame.ranges else "",
+                hash=f"{frame.hash or 0:#018x}",
+            )
+        )
+    for record in tracker.log.records:
+        if record.kind == buslog.VBLANK:
+            events.append(_instant(_ENGINES, record.master + 1, "vblank", record.time))
+        elif record.kind == buslog.MARK:
+            events.append(_instant(_ENGINES, 0, f"mark {record.a:#x}", record.time))
+    return events
+
+
+def _ftrace(evidence: Evidence) -> list[dict]:
+    events, open_spans = [_name(_CPUS, "CPUs (ftrace)")], {}
+    cpus = set()
+    for line in evidence.trace.splitlines():
+        match = _LINE.match(line)
+        if not match:
+            continue
+        cpu, event = int(match["cpu"]), match["event"]
+        time = int(match["seconds"] + match["micros"]) * 1000 - evidence.clock_offset
+        cpus.add(cpu)
+        start, end = event.endswith(("_entry", "_begin")), event.endswith(("_exit", "_end"))
+        base = event.rsplit("_", 1)[0]
+        if start:
+            open_spans[cpu, base] = time, match["text"]
+        elif end and (cpu, base) in open_spans:
+            began, text = open_spans.pop((cpu, base))
+            events.append(_span(_CPUS, cpu + 1, base, began, time, task=match["task"], text=text))
+        else:
+            events.append(
+                _instant(_CPUS, cpu + 1, event, time, task=match["task"], text=match["text"])
+            )
+    return events + [_name(_CPUS, f"CPU {cpu}", cpu + 1) for cpu in sorted(cpus)]
+
+
+def _touches(evidence: Evidence) -> list[dict]:
+    """What CPUs did to pages of pictures; a touch is known to its interval."""
+    tracker = evidence.tracker
+    pages = {
+        page
+        for frame in tracker.cameras + tracker.displays
+        for start, size in frame.ranges
+        for page in range(start & -PAGE, start + size, PAGE)
+    }
+    begins = {}
+    for record in tracker.log.records:
+        begins.setdefault(record.interval, record.time)
+    sums: dict[tuple[int, int, str], list[int]] = {}
+    for page in pages:
+        for touch in evidence.touches.between(page, 1, 1 << 32):
+            code = touch.storer if touch.stored else touch.loader
+            key = touch.interval, touch.cpu, evidence.symbols.describe(code)
+            total = sums.setdefault(key, [0, 0, 0])
+            total[0] += touch.loaded
+            total[1] += touch.stored
+            total[2] += 1
+    events = [_name(_TOUCHES, "CPU touches of picture memory")]
+    for (interval, cpu, who), (loaded, stored, count) in sorted(sums.items()):
+        start = begins.get(interval, 0)
+        end = begins.get(interval + 1, start)
+        events.append(
+            _span(_TOUCHES, cpu + 1, who, start, end, loaded=loaded, stored=stored, pages=count)
+        )
+    return events
+
+
+def trace(evidence: Evidence) -> dict:
+    return {
+        "displayTimeUnit": "ns",
+        "traceEvents": _engines(evidence) + _ftrace(evidence) + _touches(evidence),
+    }

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The verdict on frames, from made-up logs: what must be seen, and who is named."""
+
+import struct
+
+import pytest
+
+from harness.errors import QemuError
+from harness.witness import UNKNOWN_PAGE, Code, Touch
+from proof import buslog
+from proof.frames import Tracker, merge, pages
+from proof.receipt import (
+    FAILURE,
+    NOT_PROVEN,
+    ZERO_COPY,
+    Claim,
+    CpuTouches,
+    Judge,
+    Move,
+    verdict,
+)
+from proof.symbols import Symbols
+
+CAMERA0, CAMERA1, DISPLAY0 = range(3)
+NAMES = ["camera0", "camera1", "display0"]
+SIZE = 0x3000
+KERNEL = 0xFFFF_FFC0_8000_0000
+SYMBOLS = Symbols(f"{KERNEL:x} T memcpy\n{KERNEL + 4096:x} t peek [nosy]\n", {57: "spy"})
+
+
+class Bus:
+    """Writes a log as the monitor would."""
+
+    def __init__(self):
+        self.data = b""
+        self.seq = self.time = self.interval = 0
+        self.starts: dict[int, int] = {}  # of the display's frames
+        for index, name in enumerate(["baton-monitor", *NAMES]):
+            master = index - 1 if index else buslog.NO_MASTER
+            self.data += struct.pack("<QQIBBBB24sQQ", 0, 0, 0, 0, master, 0, 0, name.encode(), 1, 1)
+
+    def record(self, kind, master=buslog.NO_MASTER, plane=0, status=0, a=0, b=0, c=0, d=0):
+        self.time += 1000
+        self.interval += kind not in (buslog.READ, buslog.WRITE)
+        self.data += struct.pack(
+            "<QQIBBBB5Q",
+            self.seq, self.time, self.interval, kind, master, plane, status, a, b, c, d, 0,
+        )  # fmt: skip
+        self.seq += 1
+
+    def capture(self, number, address, hash_=None, master=CAMERA0, size=SIZE, status=0):
+        self.record(buslog.FRAME_START, master, a=number)
+        for offset in range(0, size, 4096):
+            self.record(buslog.WRITE, master, a=address + offset, b=address + offset, c=4096)
+        hash_ = 0x1000 + number if hash_ is None else hash_
+        self.record(buslog.FRAME_DONE, master, status=status, a=number, b=hash_, d=int(hash_ != 0))
+
+    def start_scan(self, number, address):
+        self.starts[number] = self.time
+        self.record(buslog.FRAME_START, DISPLAY0, a=number, b=address)
+
+    def scan(self, number, address, hash_, size=SIZE):
+        self.start_scan(number, address)
+        self.record(buslog.READ, DISPLAY0, a=address - 0x8000_0000, b=address, c=size)
+        self.record(buslog.FRAME_DONE, DISPLAY0, a=number, b=hash_, d=int(hash_ != 0))
+        self.record(buslog.VBLANK, DISPLAY0, a=number + 1)
+
+    def judge(self, claims, touches=(), moves=()):
+        """CLAIMS: camera frame and display frame."""
+        claims = [Claim(sequence, self.starts.get(shown, 0)) for sequence, shown in claims]
+        touches = sorted(touches, key=lambda touch: touch.interval)
+        tracker = Tracker(buslog.parse(self.data))
+        return Judge(tracker, CpuTouches(touches), SYMBOLS, moves).entries(
+            claims, 0, self.interval + 1
+        )
+
+
+A, B = 0xA000_0000, 0xA010_0000
+NOBODY = Code(0, 0, 0)
+
+
+def touch(page, interval, loaded=0, stored=0, code=NOBODY):
+    return Touch(page, interval, 0, loaded, stored, code, code)
+
+
+def one(entries):
+    [entry] = entries
+    return entry
+
+
+def test_the_same_memory_with_the_same_hash_is_zero_copy():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.scan(10, A, 0x1000)
+    entry = one(bus.judge([(0, 10)]))
+    assert (entry.verdict, entry.reasons) == (ZERO_COPY, [])
+    assert entry.camera.ranges == entry.display.ranges == ((A, SIZE),)
+
+
+def test_cpus_may_touch_a_page_before_the_frame_and_after_the_scanout():
+    bus = Bus()
+    bus.record(buslog.MARK, a=1)
+    bus.capture(0, A)
+    bus.scan(10, A, 0x1000)
+    # Intervals: mark 1, camera 2 and 3, display 4 and 5, vblank 6.
+    touches = [touch(A, 1, stored=4096), touch(A, 5, loaded=64)]
+    assert one(bus.judge([(0, 10)], touches)).verdict == ZERO_COPY
+
+
+@pytest.mark.parametrize("interval", [1, 2, 3])
+def test_four_bytes_loaded_in_between_are_a_failure_and_name_the_function(interval):
+    bus = Bus()
+    bus.capture(0, A)
+    bus.scan(10, A, 0x1000)
+    code = Code(KERNEL + 4096 + 16, KERNEL + 8, 57)
+    entry = one(bus.judge([(0, 10)], [touch(A + 0x2000, interval, loaded=4, code=code)]))
+    assert (entry.verdict, entry.loaded, entry.stored) == (FAILURE, 4, 0)
+    assert "peek [nosy] called by memcpy, in spy (process 57): 4 bytes loaded" in entry.reasons[0]
+
+
+def test_a_program_is_named_by_process_and_pc():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.scan(10, A, 0x1000)
+    code = Code(0x40_0720, 0x40_0BE0, 57)
+    entry = one(bus.judge([(0, 10)], [touch(A, 2, stored=64, code=code)]))
+    assert "spy (process 57) at 0x400720: 0 bytes loaded, 64 stored" in entry.reasons[0]
+
+
+def test_a_copy_by_the_cpu_names_who_stored():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.scan(10, B, 0x1000)
+    code = Code(KERNEL + 8, 0, 0)
+    touches = [touch(page, 2, stored=4096, code=code) for page in pages([(B, SIZE)])]
+    entry = one(bus.judge([(0, 10)], touches))
+    assert entry.verdict == FAILURE
+    assert entry.reasons == [
+        f"copied: {SIZE} bytes that the display read were stored by kernel, memcpy"
+    ]
+
+
+def test_a_copy_by_another_engine_names_it():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.capture(0, B, master=CAMERA1)
+    bus.scan(10, B, 0x1000)
+    entry = one(bus.judge([(0, 10)]))
+    assert entry.reasons == ["copied: the display read what camera1 wrote"]
+
+
+def test_a_copy_that_neither_monitor_nor_witness_saw_names_those_not_watched():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.scan(10, B, 0x1000)
+    entry = one(bus.judge([(0, 10)]))
+    assert entry.verdict == FAILURE
+    assert "virtio" in entry.reasons[0]
+
+
+def test_another_hash_is_a_failure():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.scan(10, A, 0xBAD)
+    entry = one(bus.judge([(0, 10)]))
+    assert entry.reasons == ["the display read other pixels than the camera wrote"]
+
+
+def test_a_stale_buffer_is_told_with_the_frame_that_was_shown():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.capture(1, B)
+    bus.scan(10, A, 0x1000)
+    entry = one(bus.judge([(1, 10)]))
+    assert "stale: the display read frame 0 instead of 1" in entry.reasons
+
+
+def test_every_scanout_up_to_the_next_claim_is_judged():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.capture(1, B)
+    bus.scan(10, A, 0x1000)
+    bus.scan(11, B, 0x1001)
+    bus.scan(12, B, 0x1001)
+    entries = bus.judge([(0, 10), (1, 12)])
+    assert [entry.verdict for entry in entries] == [ZERO_COPY, FAILURE, ZERO_COPY]
+    assert "stale" in entries[1].reasons[0]
+
+
+def test_a_frame_overwritten_while_it_is_scanned_is_a_failure():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.start_scan(10, A)
+    bus.record(buslog.READ, DISPLAY0, b=A, c=0x1000)
+    bus.capture(1, A)
+    bus.record(buslog.READ, DISPLAY0, b=A + 0x1000, c=SIZE - 0x1000)
+    bus.record(buslog.FRAME_DONE, DISPLAY0, a=10, b=0x1000, d=1)
+    entry = one(bus.judge([(0, 10)]))
+    assert entry.reasons == ["stale: the display read frame 0, 1 instead of 0"]
+
+
+def test_a_picture_that_comes_again_proves_nothing():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.scan(10, A, 0x1000)
+    bus.capture(1, B, hash_=0x1000)
+    bus.scan(11, B, 0x1000)
+    first, second = bus.judge([(0, 10), (1, 11)])
+    assert first.verdict == ZERO_COPY
+    assert second.reasons == ["repeated: the camera delivered the picture of frame 0 again"]
+
+
+def test_reading_less_than_the_camera_wrote_is_a_failure():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.scan(10, A, 0x1000, size=SIZE - 0x1000)
+    assert one(bus.judge([(0, 10)])).verdict == FAILURE
+
+
+@pytest.mark.parametrize(
+    "spoil", ["no hash", "unknown address", "no scanout", "no frame", "failed frame"]
+)
+def test_what_cannot_be_known_is_not_proven(spoil):
+    bus = Bus()
+    if spoil != "no frame":
+        bus.capture(0, A, hash_=0 if spoil == "no hash" else None, status=spoil == "failed frame")
+    if spoil != "no scanout":
+        bus.scan(10, A, 0x1000)
+    touches = [touch(UNKNOWN_PAGE, 2, loaded=8)] if spoil == "unknown address" else []
+    entry = one(bus.judge([(0, 10)], touches))
+    assert entry.verdict == NOT_PROVEN
+    assert entry.reasons
+
+
+def test_moves_between_start_and_scanout_are_told():
+    bus = Bus()
+    bus.capture(0, A)
+    bus.scan(10, A, 0x1000)
+    inside, before = Move(4000, 1, B, A, SIZE), Move(500, 1, B, A, SIZE)
+    assert one(bus.judge([(0, 10)], moves=[before, inside])).moves == [inside]
+
+
+def test_no_claim_is_not_proven():
+    assert verdict([]) == NOT_PROVEN
+
+
+def test_a_log_that_is_cut_off_is_refused():
+    bus = Bus()
+    with pytest.raises(QemuError, match="cut off"):
+        buslog.parse(bus.data[:-1])
+
+
+def test_ranges_are_joined():
+    assert merge([(0x2000, 0x1000), (0x1000, 0x1000), (0x5000, 8)]) == (
+        (0x1000, 0x2000),
+        (0x5000, 8),
+    )
+    assert list(pages([(0x1FFF, 2)])) == [0x1000, 0x2000]

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""report.html and trace.json, from made-up runs."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from harness.witness import Code, Touch
+from proof import buslog, document, perfetto, report
+from proof.frames import Tracker
+from proof.guestrun import Evidence, Outcome, Pipeline, Window, parse_moves
+from proof.receipt import CpuTouches, Move
+from proof.symbols import Symbols
+from unit.test_receipt import A, B, Bus
+
+CLOCK_OFFSET = 5_000_000_000
+TRACE = """# tracer: nop
+          <idle>-0       [001] d.h..     5.000010: irq_handler_entry: irq=12 name=baton-camera
+          <idle>-0       [001] d.h..     5.000012: irq_handler_exit: irq=12 ret=handled
+   baton-pipeline-57     [000] .....     5.000001: baton_buf_move_begin: camera buffer=7 bytes=12288 at=0x8a0000000 pieces=3 generation=0
+   baton-pipeline-57     [000] .....     5.000003: baton_buf_move_end: camera buffer=7 copied=0 at=0xa0000000 pieces=1 generation=1 ns=2000
+   baton-pipeline-57     [000] .....     5.000015: drm_vblank_event: crtc=0, seq=3
+"""  # noqa: E501
+
+
+def _pipeline_report(*claims: tuple[int, int]) -> dict:
+    return {
+        "frames": [{"sequence": seq, "shown_frame": 0, "flip_ns": shown} for seq, shown in claims]
+    }
+
+
+def _evidence(copies: bool) -> Evidence:
+    bus = Bus()
+    bus.capture(0, A)
+    bus.scan(10, B if copies else A, 0x1000)
+    bus.capture(1, A, hash_=0x1001)
+    bus.scan(11, B if copies else A, 0x1001)
+    claims = [(0, CLOCK_OFFSET + bus.starts[10]), (1, CLOCK_OFFSET + bus.starts[11])]
+    code = Code(0x40_0720, 0, 57)
+    touches = [Touch(B, 2, 0, 0, 4096, code, code)] if copies else []
+    return Evidence(
+        [Outcome(Pipeline("<the> camera's", ()), _pipeline_report(*claims), "", 0, 99)],
+        Tracker(buslog.parse(bus.data)),
+        CpuTouches(touches),
+        Symbols("", {57: "copier"}),
+        parse_moves(TRACE, CLOCK_OFFSET),
+        TRACE,
+        CLOCK_OFFSET,
+        [],
+        {"camera0": [Window(0x8000_0000, 0x8000_0000, 1 << 30)],
+         "display0": [Window(0, 0x8000_0000, 1 << 30)]},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def dtb(monkeypatch):
+    banks = [(0x8000_0000, 1 << 30), (0x8_8000_0000, 1 << 30)]
+    monkeypatch.setattr("harness.devicetree.memory_banks", lambda path: banks)
+    monkeypatch.setattr("harness.paths.dtb", lambda name: Path(name))
+    return "baton"
+
+
+def _browse(page: Path, *options: str) -> str:
+    return subprocess.run(
+        [
+            "chromium-headless-shell",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--window-size=1200,1600",
+            *options,
+            page.as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+
+
+@pytest.mark.parametrize("copies", [False, True])
+def test_the_report_opens_in_a_browser_with_its_verdict_on_top(tmp_path, dtb, copies):
+    evidence = _evidence(copies)
+    receipt = document.receipt(evidence, dtb, icount=True)
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "screen.png")
+    page, shot = tmp_path / "report.html", tmp_path / "shot.png"
+    page.write_text(report.render(receipt, [(tmp_path / "screen.png", "last frame")]))
+    (tmp_path / "screen.png").unlink()
+
+    assert "http" not in page.read_text()
+    dom = _browse(page, "--dump-dom")
+    first = dom[dom.index("<body>") :].split("</h1>")[0]
+    assert ("copier (process 57)" in first) == copies
+    assert first.startswith("<body>\n<h1>" + ("Not zero-copy" if copies else "No frame was copied"))
+    assert "&lt;the&gt; camera's" in dom
+    _browse(page, f"--screenshot={shot}")
+    colours = {colour for _, colour in Image.open(shot).convert("RGB").getcolors(1 << 20)}
+    assert (0x1B, 0x7F, 0x4B) in colours or copies  # good
+    assert (0xB3, 0x26, 0x1E) in colours or not copies  # bad
+    assert (0, 0x80, 0x80) in colours  # the picture
+
+
+def test_equal_runs_give_equal_receipts(dtb):
+    first, second = (
+        json.dumps(document.receipt(_evidence(copies=False), dtb, icount=True)) for _ in range(2)
+    )
+    assert first == second
+
+
+def test_the_trace_has_all_sources_on_one_clock(dtb):
+    events = perfetto.trace(_evidence(copies=True))["traceEvents"]
+    json.dumps(events)
+    by_name = {event["name"]: event for event in events if event["ph"] != "M"}
+    assert by_name["irq_handler"]["ts"] == pytest.approx(10)
+    assert by_name["irq_handler"]["dur"] == pytest.approx(2)
+    assert by_name["baton_buf_move"]["dur"] == pytest.approx(2)
+    assert by_name["drm_vblank_event"]["ph"] == "i"
+    assert by_name["writes frame 0"]["ts"] == pytest.approx(1)
+    assert by_name["plane 0 reads frame 10"]["args"]["bytes"] == 0x3000
+    assert "vblank" in by_name
+    assert any("copier" in name for name in by_name)
+
+
+def test_moves_are_read_from_the_trace():
+    [move] = parse_moves(TRACE, CLOCK_OFFSET)
+    assert move == Move(3000, 7, 0x8_A000_0000, A, 12288)
