@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The proof on real runs: what is zero-copy passes, and each way not to be is caught.
+
+All pipelines run one after the other in one guest, each with a verdict of its own.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.paths import BUILD, built
+from model.y4m import frame, header, samples
+from proof import document, guestrun
+from proof.guestrun import Pipeline
+from proof.receipt import FAILURE, ZERO_COPY
+
+WIDTH, HEIGHT = 320, 240
+FRAMES = 40
+REPEATED = 50  # comes a second time as the next one
+COMMON = ("--hash", "--size", f"{WIDTH}x{HEIGHT}", "--fps", "60")
+OPTIONS = (*COMMON, "--frames", str(FRAMES))
+# Each buffer is always with a frame.
+MEDDLED = (*COMMON, "--frames", "50", "--buffers", "3")
+
+PIPELINES = {
+    "zero-copy": Pipeline("zero-copy", OPTIONS),
+    "display's buffers": Pipeline("display's buffers", (*OPTIONS, "--allocator", "display")),
+    "copy": Pipeline("copy", (*OPTIONS, "--copy")),
+    "load": Pipeline("load", MEDDLED, companion="peek load"),
+    "zva": Pipeline("zva", MEDDLED, companion="peek zva"),
+    "kernel": Pipeline("kernel", MEDDLED, companion="modprobe baton-probe && peek kernel"),
+    "stale": Pipeline("stale", MEDDLED, companion="peek stale"),
+    "repeated": Pipeline("repeated", (*COMMON, "--frames", str(REPEATED + 4))),
+    # Last: it leaves the test pattern on.
+    "other engine": Pipeline(
+        "other engine",
+        (*OPTIONS, "--camera", "/dev/video1"),
+        companion="baton-pipeline --card /dev/dri/card1 --hash --pattern --frames 60",
+    ),
+}
+
+
+def _write_clip(path: Path) -> Path:
+    seeds = [*range(REPEATED + 1), REPEATED, *range(REPEATED + 1, REPEATED + 8)]
+    frames = b"".join(frame(samples(WIDTH, HEIGHT, seed)) for seed in seeds)
+    path.write_bytes(header(WIDTH, HEIGHT, "F60:1 Ip A1:1 C420jpeg") + frames)
+    return path
+
+
+@pytest.fixture(scope="module")
+def receipt(tmp_path_factory) -> dict:
+    directory = tmp_path_factory.mktemp("proof")
+    clip = _write_clip(directory / "clip.y4m")
+    peek = built(BUILD / "tests" / "guest" / "peek", "test-programs")
+    evidence = guestrun.run(
+        directory,
+        list(PIPELINES.values()),
+        machine=f"camera0-file={clip},camera1-file={clip}",
+        dtb="baton-dual",
+        files={"bin/peek": peek.read_bytes()},
+    )
+    receipt = document.receipt(evidence, "baton-dual", icount=True)
+    (directory / "receipt.json").write_text(json.dumps(receipt, indent=1))
+    return receipt
+
+
+@pytest.fixture
+def judged(receipt):
+    by_name = {pipeline["name"]: pipeline for pipeline in receipt["pipelines"]}
+    return by_name.__getitem__
+
+
+@pytest.mark.parametrize("name", ["zero-copy", "display's buffers"])
+def test_what_is_not_copied_is_proven(judged, name):
+    pipeline = judged(name)
+    assert pipeline["reasons"] == []
+    assert pipeline["verdict"] == ZERO_COPY
+    frames = pipeline["frames"]
+    assert {entry["sequence"] for entry in frames} == set(range(FRAMES))
+    for entry in frames:
+        camera, display = entry["camera"], entry["display"]
+        assert camera["addresses"] == display["addresses"] != []
+        assert camera["hash"] == display["hash"]
+        assert camera["bytes"] == display["bytes"] == WIDTH * HEIGHT * 4
+        assert entry["cpu"] == {"loaded": 0, "stored": 0, "touches": []}
+        assert entry["verdict"] == ZERO_COPY
+    assert len({entry["camera"]["hash"] for entry in frames}) == FRAMES
+
+
+def _failed(pipeline: dict) -> str:
+    """All reasons why it is not zero-copy."""
+    assert pipeline["verdict"] == FAILURE
+    return "\n".join(pipeline["reasons"])
+
+
+def test_a_copy_is_caught_and_the_program_named(judged):
+    pipeline = judged("copy")
+    reasons = _failed(pipeline)
+    assert "copied: " in reasons
+    assert "stored by baton-pipeline (process " in reasons
+    assert "loaded" in reasons
+    assert all(entry["verdict"] == FAILURE for entry in pipeline["frames"])
+
+
+def test_four_bytes_loaded_through_mmap_are_caught(judged):
+    pipeline = judged("load")
+    assert "touched by a CPU: peek (process " in _failed(pipeline)
+    counts = {(entry["cpu"]["loaded"], entry["cpu"]["stored"]) for entry in pipeline["frames"]}
+    assert counts == {(0, 0), (4, 0)}
+
+
+def test_four_bytes_loaded_by_the_kernel_are_caught(judged):
+    pipeline = judged("kernel")
+    reasons = _failed(pipeline)
+    assert "touched by a CPU: kernel, " in reasons
+    assert "[baton_probe]" in reasons
+    # Its memcpy() loads the first four and the last four.
+    counts = {(e["cpu"]["loaded"], e["cpu"]["stored"]) for e in pipeline["frames"]}
+    assert counts == {(0, 0), (8, 0)}
+
+
+def test_a_clear_with_dc_zva_is_caught(judged):
+    pipeline = judged("zva")
+    assert "touched by a CPU: peek (process " in _failed(pipeline)
+    assert (0, 64) in {(e["cpu"]["loaded"], e["cpu"]["stored"]) for e in pipeline["frames"]}
+    assert "the display read other pixels than the camera wrote" in pipeline["reasons"]
+
+
+def test_a_stale_picture_is_caught(judged):
+    assert "stale: the display read frame " in _failed(judged("stale"))
+
+
+def test_a_copy_by_another_engine_is_caught_and_named(judged):
+    assert "copied: the display read what camera1 wrote" in _failed(judged("other engine"))
+
+
+def test_a_repeated_frame_is_caught(judged):
+    pipeline = judged("repeated")
+    assert _failed(pipeline) == (
+        f"repeated: the camera delivered the picture of frame {REPEATED} again"
+    )
+    assert [e["sequence"] for e in pipeline["frames"] if e["verdict"] == FAILURE] == [REPEATED + 1]
+
+
+def test_two_runs_give_the_same_receipt_to_the_bit(tmp_path):
+    """Also while the host is busy with something else."""
+    pipeline = Pipeline("zero-copy", ("--hash", "--pattern", "--size", "320x240", "--frames", "12"))
+    runs = []
+    for number in range(2):
+        load = subprocess.Popen(["nice", "sh", "-c", "while :; do :; done"]) if number else None
+        try:
+            evidence = guestrun.run(tmp_path / str(number), [pipeline])
+        finally:
+            if load:
+                load.kill()
+                load.wait()
+        runs.append(json.dumps(document.receipt(evidence, "baton", icount=True)))
+    assert '"verdict": "zero-copy"' in runs[0]
+    assert runs[0] == runs[1]
