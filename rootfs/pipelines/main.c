@@ -16,6 +16,7 @@
 
 #define NONE (-1)
 #define NS_PER_SECOND 1000000000ull
+#define ATTACH_INTERVAL 3	/* frames: a move can take the time of two */
 #define TRACE_INTERVAL 100	/* frames; less than the drivers remember */
 
 struct slot {
@@ -147,6 +148,7 @@ static int pass_over(struct run *run, unsigned int buffer)
 	if (run->source->release(run->source, buffer))
 		return -1;
 	if (++run->report.early < run->options->attach_after ||
+	    (run->report.early - run->options->attach_after) % ATTACH_INTERVAL ||
 	    buffers_attached(&run->buffers))
 		return 0;
 	if (buffers_attach(&run->buffers, &run->display))

@@ -33,7 +33,7 @@ static const char help[] =
 "                         buffers, exported by PRIME) or heap (the dma-heap\n"
 "                         baton)\n"
 "  --attach-after N       the display attaches when the camera has filled N\n"
-"                         frames, a buffer with each further frame; the buffers\n"
+"                         frames, to a buffer every third frame; the buffers\n"
 "                         move to where the display reaches them; default 0\n"
 "  --buffers N            3 to 32; default 6\n"
 "  --copy                 copy each frame with the CPU into buffers of the\n"
