@@ -71,12 +71,19 @@ def _attach(kms: Kms) -> list[float]:
     return times
 
 
+_FILL = """
+mkdir /tmp/full && mount -t tmpfs -o size=100% full /tmp/full && cd /tmp/full || exit 1
+dd if=/dev/zero of=spare bs=1M count=256
+while [ $(awk '/CmaFree/ { print $2 }' /proc/meminfo) -gt 16384 ]; do
+    dd if=/dev/zero bs=1M count=16 >>zeroes || exit 1
+done
+rm spare
+"""
+
+
 def _fill_pool(guest: Guest) -> None:
-    """Write to a tmpfs until its pages have taken all free contiguous memory."""
-    guest.run("mkdir /tmp/full && mount -t tmpfs -o size=100% full /tmp/full")
-    guest.run("dd if=/dev/zero of=/tmp/full/zeroes bs=1M 2>/dev/null &"
-              "while [ $(awk '/CmaFree/ { print $2 }' /proc/meminfo) -gt 16384 ]; do"
-              " kill -0 $! || exit 1; sleep 0.2; done; kill $!")
+    """Files take all contiguous memory; there is room elsewhere to which they can go."""
+    guest.run(_FILL)
 
 
 def moves_while_streaming(results: Results, out: Path) -> None:
