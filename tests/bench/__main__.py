@@ -20,6 +20,7 @@ def main() -> int:
         streams.first_frame(results, OUT)
         streams.real_time(results, OUT)
         streams.free_running(results, OUT)
+        streams.bus_monitor(results, OUT)
         moves.moves(results, OUT)
         moves.moves_while_streaming(results, OUT)
         builds.edit_to_running(results, OUT)

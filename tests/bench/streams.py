@@ -113,6 +113,23 @@ def free_running(results: Results, out: Path) -> None:
     results.add(f"{name} / vivid to vkms", ratio(vivid), "")
 
 
+def bus_monitor(results: Results, out: Path) -> None:
+    """What it costs to count and record everything, in turn with nothing."""
+    switches = [f"/sys/kernel/debug/baton-monitor/{name}"
+                for name in ("count", "transfers", "events")]
+    fps: dict[int, list[float]] = {0: [], 1: []}
+    with Guest(GuestConfig(), out / "bus-monitor") as guest:
+        guest.run("modprobe baton-monitor")
+        for turn in range(2 * _RUNS):
+            on = turn % 2
+            guest.run(f"for f in {' '.join(switches)}; do echo {on} >$f; done")
+            fps[on].append(_fps(guest, *_FREE, "--frames", str(_FREE_FRAMES // 2)))
+    results.add("1080p XRGB free running, bus monitor off", fps[0], "frames/s")
+    results.add("... on", fps[1], "frames/s")
+    cost = [(1 - on / off) * 100 for off, on in zip(fps[0], fps[1], strict=True)]
+    results.add("Cost of the bus monitor", cost, "%", "<= 3")
+
+
 def _fps(guest: Guest, *options: str) -> float:
     return pipeline.run(guest, *options)["summary"]["fps"]
 
