@@ -184,15 +184,14 @@ void baton_buf_touch(struct baton_buf *buf)
 	if (buf->writecombine)
 		return;
 
-	if (buf->cpu_stale)
+	if (xchg(&buf->cpu_stale, false))
 		baton_storage_sync_for_cpu(buf->storage, DMA_FROM_DEVICE);
-	buf->cpu_stale = false;
 	buf->cpu_touched = true;
 }
 
 static bool baton_buf_is_mapped(struct baton_buf *buf)
 {
-	return buf->faulted || buf->vmaps;
+	return READ_ONCE(buf->faulted) || READ_ONCE(buf->vmaps);
 }
 
 /*
@@ -208,16 +207,24 @@ void baton_buf_flush(struct baton_buf *buf)
 	buf->cpu_touched = baton_buf_is_mapped(buf);
 }
 
-/* An engine has written: show it to the CPU, now or when it gets at the storage. */
+/*
+ * An engine has written: show it to the CPU, now or when it gets at the storage.
+ * The lock is not held: a move, which begins with taking the mappings away, must
+ * not be waited for.
+ */
 void baton_buf_fetch(struct baton_buf *buf)
 {
 	if (buf->writecombine)
 		return;
 
-	if (baton_buf_is_mapped(buf))
-		baton_storage_sync_for_cpu(buf->storage, DMA_FROM_DEVICE);
-	else
-		buf->cpu_stale = true;
+	if (!baton_buf_is_mapped(buf)) {
+		WRITE_ONCE(buf->cpu_stale, true);
+		return;
+	}
+
+	dma_resv_lock(&buf->resv, NULL);
+	baton_storage_sync_for_cpu(buf->storage, DMA_FROM_DEVICE);
+	dma_resv_unlock(&buf->resv);
 }
 
 /**

@@ -117,6 +117,8 @@ int baton_buf_admit(struct baton_buf *buf, struct baton_user *user);
 int baton_buf_populate_locked(struct baton_buf *buf);
 void baton_buf_touch(struct baton_buf *buf);
 void baton_buf_flush(struct baton_buf *buf);
+
+/* without dma_resv */
 void baton_buf_fetch(struct baton_buf *buf);
 
 /* baton-buf-mmap.c */

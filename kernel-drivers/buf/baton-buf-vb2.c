@@ -26,6 +26,7 @@
  * @buf: the memory, for MMAP
  * @attach: @dev's attachment
  * @sgt: its mapping, NULL after a move; changed with dma_resv held
+ * @known: it has been mapped before
  * @stale: @sgt ends with the frame that was in flight when a move was announced
  */
 struct baton_plane {
@@ -36,6 +37,7 @@ struct baton_plane {
 	struct baton_buf *buf;
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
+	bool known;
 	bool stale;
 };
 
@@ -117,19 +119,23 @@ static int baton_plane_map_locked(struct baton_plane *plane)
 		dma_buf_unmap_attachment(plane->attach, sgt, plane->dir);
 	else
 		plane->sgt = sgt;
+	plane->known = !ret;
 	return ret;
 }
 
 /**
  * baton_buf_vb2_map() - map all planes of a buffer for the queue's device
  * @vb: a buffer that the engine does not use now
+ * @wait: for buffers that are moving; without, they can stay unmapped
  *
- * Call it in buf_prepare, and after &baton_buf_vb2_ops.stop, before the engine
- * uses the buffer again. Does nothing for planes that have not moved.
+ * Call it without @wait in buf_prepare, so that the queue does not stand still
+ * while one of its buffers moves; and with @wait after &baton_buf_vb2_ops.stop,
+ * before the engine uses the buffer again. Does nothing for planes that have not
+ * moved.
  *
  * Return: 0, or a negative error code, with the reason in the log.
  */
-int baton_buf_vb2_map(struct vb2_buffer *vb)
+int baton_buf_vb2_map(struct vb2_buffer *vb, bool wait)
 {
 	unsigned int i;
 	int ret;
@@ -138,7 +144,11 @@ int baton_buf_vb2_map(struct vb2_buffer *vb)
 		struct baton_plane *plane = vb->planes[i].mem_priv;
 		struct dma_resv *resv = plane->attach->dmabuf->resv;
 
-		dma_resv_lock(resv, NULL);
+		if (!dma_resv_trylock(resv)) {
+			if (!wait && plane->known)
+				continue;
+			dma_resv_lock(resv, NULL);
+		}
 		plane->index = i;
 		ret = baton_plane_map_locked(plane);
 		dma_resv_unlock(resv);
@@ -267,7 +277,7 @@ void baton_buf_vb2_prepare(void *priv)
 {
 	struct baton_plane *plane = priv;
 
-	if (!plane->buf)
+	if (!plane->buf || !READ_ONCE(plane->buf->cpu_touched))
 		return;
 
 	dma_resv_lock(&plane->buf->resv, NULL);
@@ -290,12 +300,8 @@ void baton_buf_vb2_finish(struct vb2_buffer *vb)
 	for (i = 0; i < vb->num_planes; i++) {
 		struct baton_plane *plane = vb->planes[i].mem_priv;
 
-		if (!plane->buf)
-			continue;
-
-		dma_resv_lock(&plane->buf->resv, NULL);
-		baton_buf_fetch(plane->buf);
-		dma_resv_unlock(&plane->buf->resv);
+		if (plane->buf)
+			baton_buf_fetch(plane->buf);
 	}
 }
 EXPORT_SYMBOL_GPL(baton_buf_vb2_finish);

@@ -380,7 +380,7 @@ static int baton_camera_buf_prepare(struct vb2_buffer *vb)
 			return -EINVAL;
 		vb2_set_plane_payload(vb, i, size);
 	}
-	return baton_buf_vb2_map(vb);
+	return baton_buf_vb2_map(vb, false);
 }
 
 static void baton_camera_buf_queue(struct vb2_buffer *vb)

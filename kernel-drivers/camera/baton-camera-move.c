@@ -34,6 +34,9 @@ void baton_camera_signal(struct baton_camera_buffer *buf, int error)
 	if (!fence)
 		return;
 
+	/* The planes may move from now on without further notice. */
+	buf->mapped &= ~buf->leaving;
+	buf->leaving = 0;
 	buf->fence = NULL;
 	if (error)
 		dma_fence_set_error(fence, error);
@@ -131,6 +134,7 @@ static struct dma_fence *baton_camera_stop(struct vb2_buffer *vb, unsigned int p
 			fence = buf->fence;
 		}
 		buf->fence = fence;
+		buf->leaving |= BIT(plane);
 		dma_fence_get(fence);
 		mod_timer(&cam->hang_timer, jiffies + msecs_to_jiffies(ms));
 	}
@@ -217,7 +221,7 @@ static void baton_camera_move_work(struct work_struct *work)
 		if (!buf)
 			return;
 
-		ret = baton_buf_vb2_map(&buf->vb.vb2_buf);
+		ret = baton_buf_vb2_map(&buf->vb.vb2_buf, true);
 		if (ret)
 			dev_warn_ratelimited(cam->dev, "buffer %u lost in a move: %d\n",
 					     buf->vb.vb2_buf.index, ret);

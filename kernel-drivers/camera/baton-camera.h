@@ -101,6 +101,7 @@ enum baton_camera_state {
  * @withdrawn: recalled from the ring, where its entry still is
  * @failed: it could not be mapped after a move
  * @fence: signals when the frame in flight has ended, if a move asked for it
+ * @leaving: memory planes that move then
  */
 struct baton_camera_buffer {
 	struct vb2_v4l2_buffer vb;
@@ -115,6 +116,7 @@ struct baton_camera_buffer {
 	bool withdrawn;
 	bool failed;
 	struct dma_fence *fence;
+	unsigned long leaving;
 };
 
 /**

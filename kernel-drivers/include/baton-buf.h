@@ -99,7 +99,7 @@ struct baton_buf_vb2_ops {
 	struct dma_fence *(*stop)(struct vb2_buffer *vb, unsigned int plane);
 };
 
-int baton_buf_vb2_map(struct vb2_buffer *vb);
+int baton_buf_vb2_map(struct vb2_buffer *vb, bool wait);
 void baton_buf_vb2_finish(struct vb2_buffer *vb);
 
 void *baton_buf_vb2_alloc(struct vb2_buffer *vb, struct device *dev, unsigned long size);
