@@ -68,7 +68,7 @@ def _compare(shown: list[dict], what: str) -> tuple[bool, str]:
 def _moved(buffers: list[dict]) -> tuple[bool, str]:
     """Whether each buffer moved, once, when the display attached."""
     moved = sum(len(buffer["places"]) == 2 for buffer in buffers)
-    good = moved == len(buffers)
+    good = 0 < moved == len(buffers)
     return good, f"{'yes' if good else 'NO'}, {moved} of {len(buffers)} buffers"
 
 

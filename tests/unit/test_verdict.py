@@ -28,35 +28,44 @@ def screen(tmp_path):
     return path
 
 
-def goods(frames: list[dict], screen, wanted: int = 1) -> list[bool]:
-    report = {"frames": frames, "pipeline": {"frames": wanted}}
+MOVED = {"places": [{}, {}]}
+STAYED = {"places": [{}]}
+
+
+def goods(frames: list[dict], screen, wanted: int = 1, buffers: tuple = (MOVED,)) -> list[bool]:
+    report = {"frames": frames, "buffers": buffers, "pipeline": {"frames": wanted}}
     return [good for good, _ in verdict(report, screen).values()]
 
 
 def test_good(screen):
-    assert goods([frame()], screen) == [True, True, True]
+    assert goods([frame()], screen) == [True, True, True, True]
+
+
+@pytest.mark.parametrize("buffers", [(), (STAYED,), (MOVED, STAYED)])
+def test_buffer_that_did_not_move(screen, buffers):
+    assert goods([frame()], screen, buffers=buffers) == [False, True, True, True]
 
 
 def test_frame_that_was_not_shown_does_not_count(screen):
     hidden = frame(shown_frame=None, display_hash=None)
-    assert goods([frame(), hidden], screen) == [True, True, True]
+    assert goods([frame(), hidden], screen) == [True, True, True, True]
 
 
 def test_one_wrong_hash(screen):
-    assert goods([frame(display_hash="0x1"), frame()], screen) == [False, True, True]
+    assert goods([frame(display_hash="0x1"), frame()], screen) == [True, False, True, True]
 
 
 def test_copied(screen):
-    assert goods([frame(display_address="0xb0000000")], screen) == [True, False, True]
+    assert goods([frame(display_address="0xb0000000")], screen) == [True, True, False, True]
 
 
 def test_other_screen(screen):
     Image.new("RGB", (64, 64), (9, 9, 9)).save(screen)
-    assert goods([frame()], screen) == [True, True, False]
+    assert goods([frame()], screen) == [True, True, True, False]
 
 
 def test_screenshot_while_the_film_goes_on(screen):
-    assert goods([frame()], screen, wanted=0) == [True, True]
+    assert goods([frame()], screen, wanted=0) == [True, True, True]
 
 
 @pytest.mark.parametrize("frames", [[], [frame(shown_frame=None)], [frame(display_hash=None)]])
