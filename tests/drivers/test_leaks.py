@@ -66,20 +66,24 @@ def buffers(guest: Guest) -> list[str]:
     return re.findall(r"^buffer=\d+ exporter=\S+ bytes=\d+|^Total .*", text.stdout, re.MULTILINE)
 
 
+def has_kmemleak(guest: Guest) -> bool:
+    return guest.run(["test", "-e", KMEMLEAK], check=False).status == 0
+
+
 def find_leaks(guest: Guest) -> str:
-    """What the debug kernel's kmemleak reports; it lets an allocation ripen for 5 s."""
-    return guest.run(f"""
-        [ -e {KMEMLEAK} ] || exit 0
-        sleep 6; echo scan >{KMEMLEAK}; echo scan >{KMEMLEAK}; cat {KMEMLEAK}""").stdout
+    """What kmemleak reports; it lets an allocation ripen for 5 s."""
+    guest.run(f"sleep 6; echo scan >{KMEMLEAK}; echo scan >{KMEMLEAK}", stall=None)
+    return guest.run(f"cat {KMEMLEAK}").stdout
 
 
 @pytest.mark.parametrize("work", [own_buffers, heap_buffers, pictures])
 def test_nothing_is_left(guest: Guest, work):
-    guest.run(f"[ ! -e {KMEMLEAK} ] || echo scan=off >{KMEMLEAK}")
     work(guest)
     before, free = buffers(guest), memory(guest)
     for _ in range(ROUNDS):
         work(guest)
     assert buffers(guest) == before
-    assert memory(guest) > free - 2 * MIB
-    assert find_leaks(guest) == ""
+    if has_kmemleak(guest):  # with KASAN, which keeps what was freed for a while
+        assert find_leaks(guest) == ""
+    else:
+        assert memory(guest) > free - 2 * MIB
