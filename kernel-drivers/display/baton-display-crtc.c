@@ -115,6 +115,8 @@ static void baton_display_crtc_atomic_disable(struct drm_crtc *crtc,
 	struct baton_display *bd = to_baton_display(crtc->dev);
 	int idx;
 
+	/* Count the frames for which nobody wanted interrupts, too */
+	drm_crtc_accurate_vblank_count(crtc);
 	drm_crtc_vblank_off(crtc);
 
 	if (drm_dev_enter(crtc->dev, &idx)) {
