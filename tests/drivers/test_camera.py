@@ -182,18 +182,18 @@ def test_import_refusals(camera: V4l2):
 
 
 def test_export_that_fits_nowhere_is_refused(boot, tmp_path):
-    """The display reaches 16 MiB, less than the picture needs."""
-    tree = Tree().set(DISPLAY_BUS, "dma-ranges", 0, 0, 0xbf00_0000, 0x0100_0000)
+    """The display reaches 4 MiB, less than the picture needs."""
+    tree = Tree().set(DISPLAY_BUS, "dma-ranges", 0, 0, 0xbfc0_0000, 0x0040_0000)
     tree.delete(DISPLAY, "memory-region")
     guest = boot(dtb=tree.save(tmp_path / "window.dtb"))
     camera = V4l2(guest)
-    camera.set_format("XR24", 3840, 2160)
+    camera.set_format("XR24", 1920, 1080)
     camera.start()
     fd = camera.number("export", 0, 0)
     before = storage(guest)
     assert camera.refused("prime", "/dev/dri/card0", fd) == "EBUSY"
-    assert ("31000000.display: baton-camera buffer of 33177600 bytes refused: not within the "
-            "reach of this device, and no memory is shared with 30000000.camera"
+    assert ("31000000.display: baton-camera buffer of 8294400 bytes refused: not within the "
+            "reach of this device, and too little memory is"
             in guest.run("dmesg").stdout)
     assert storage(guest) == before
     check_frames(camera, 4)

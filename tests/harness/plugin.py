@@ -115,7 +115,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     if report.failed:
         item.stash[_FAILED] = True
         # pytest, its JUnit file and xdist count by phase: "setup" is an error.
-        if _is_host_trouble(call.excinfo.value):
+        if call.excinfo and _is_host_trouble(call.excinfo.value):  # else it should have failed
             report.when = "setup"
         elif report.when == "setup":
             report.when = "call"

@@ -12,7 +12,7 @@ from . import cli
 from .paths import OUT, ROOT
 
 # A test counts once, with the worst that was reported for it.
-_WORSE = ["passed", "skipped", "failed", "error"]
+_WORSE = ["passed", "xfailed", "skipped", "failed", "error"]
 
 
 class Counter:
@@ -27,7 +27,8 @@ class Counter:
         if report.failed:
             self._note(report.nodeid, "failed" if report.when == "call" else "error")
         elif report.skipped:
-            self._note(report.nodeid, "skipped")
+            expected = hasattr(report, "wasxfail")  # pytest's own summary tells of these
+            self._note(report.nodeid, "xfailed" if expected else "skipped")
         elif report.when == "call":
             self._note(report.nodeid, "passed")
 

@@ -67,6 +67,19 @@ def test_counts(outcome, body, line, phase):
     assert (result.ret != 0) == ("1 passed" not in line and "skipped" not in line)
 
 
+@pytest.mark.parametrize(("body", "line"), [
+    ("assert False", "0 passed, 0 failed"),
+    ("assert True", "0 passed, 1 failed"),
+])
+def test_expected_failure(outcome, body, line):
+    """It is neither passed nor skipped; that it passes is a failure."""
+    source = f"import pytest\n@pytest.mark.xfail(strict=True)\ndef test_it():\n    {body}"
+    counter, result = outcome(source)
+    assert counter.closing_line() == line
+    assert counter.count("skipped") == 0
+    assert (result.ret != 0) == ("1 failed" in line)
+
+
 def test_module_that_cannot_be_imported(outcome):
     counter, result = outcome("import no_such_module")
     assert counter.closing_line() == "0 passed, 0 failed, 1 errors"
