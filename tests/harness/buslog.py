@@ -7,6 +7,7 @@ log.masters                     # ["camera0", "display0"]
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -89,12 +90,19 @@ class BusLog:
                 if r.master == number and (not kinds or r.kind in kinds)]
 
 
+def first_difference(one: Sequence[Record], other: Sequence[Record]) -> str:
+    """Where two logs part; empty if they are equal."""
+    for at, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return f"record {at} is {a} in one and {b} in the other"
+    return "" if len(one) == len(other) else f"{len(one)} records in one, {len(other)} in the other"
+
+
 def _text(record: Record) -> str:
     return struct.pack("<4Q", *record[7:11]).rstrip(b"\0").decode()
 
 
-def read_log(path: Path) -> BusLog:
-    data = path.read_bytes()
+def parse_log(data: bytes, path: Path | str = "the bus monitor's log") -> BusLog:
     if not data or len(data) % _RECORD.size:
         raise QemuError(f"{path}: {len(data)} bytes are no whole records")
     records = [Record(*fields) for fields in _RECORD.iter_unpack(data)]
@@ -107,3 +115,7 @@ def read_log(path: Path) -> BusLog:
         if record.seq != records[0].seq + at:
             raise QemuError(f"{path}: record {record.seq} follows {records[at - 1].seq}")
     return BusLog(masters, bool(head.d), records)
+
+
+def read_log(path: Path) -> BusLog:
+    return parse_log(path.read_bytes(), path)

@@ -4,17 +4,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from .buslog import (
-    CONTROL,
-    FRAME_DONE,
-    FRAME_START,
-    MARK,
-    READ,
-    VBLANK,
-    WRITE,
-    BusLog,
-    Record,
-)
+from harness.buslog import FRAME_DONE, FRAME_START, MARK, VBLANK, WRITE, BusLog, Record
 
 PAGE = 4096
 
@@ -85,7 +75,7 @@ class Tracker:
             self._take(record)
 
     def _is_camera(self, record: Record) -> bool:
-        return self.log.name(record).startswith("camera")
+        return self.log.master(record).startswith("camera")
 
     def _take(self, record: Record) -> None:
         if record.kind == MARK:
@@ -96,14 +86,14 @@ class Tracker:
                 self._begin(record, 0)
         elif record.kind == VBLANK:
             self._number.pop(record.master, None)
-        elif record.kind in (READ, WRITE) and record.plane != CONTROL and not record.status:
+        elif record.is_pixels and not record.status:
             self._transfer(record)
         elif record.kind == FRAME_DONE:
             self._end(record)
 
     def _begin(self, record: Record, plane: int) -> Frame:
         number, interval, time = self._number[record.master]
-        frame = Frame(self.log.name(record), plane, number, interval, time)
+        frame = Frame(self.log.master(record), plane, number, interval, time)
         self._open[record.master, plane] = frame
         return frame
 
@@ -114,8 +104,8 @@ class Tracker:
             if record.master not in self._number:
                 return
             frame = self._begin(record, plane)
-        frame.transfers.append((record.b, record.c))
-        for page in pages([(record.b, record.c)]):
+        frame.transfers.append((record.cpu, record.bytes))
+        for page in pages([frame.transfers[-1]]):
             if record.kind == WRITE:
                 self._writer[page] = frame
             elif (writer := self._writer.get(page)) not in frame.sources:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness import paths
+from harness.buslog import read_log
 from harness.guest import Guest, GuestConfig
+from harness.initramfs import extend
 from harness.witness import Witness
 
-from . import buslog, cpio
 from .frames import Tracker
 from .receipt import Claim, CpuTouches, Move
 from .symbols import Symbols
@@ -167,8 +168,7 @@ def config(
     monitor = (
         f"monitor0-log={_quoted(directory / 'bus.log')},monitor0-clock={_quoted(witness.clock)}"
     )
-    initramfs = cpio.extend(
-        paths.built(paths.INITRAMFS, "rootfs"),
+    initramfs = extend(
         {"etc/autorun": script(pipelines).encode(), **(files or {})},
         directory / "initramfs.cpio",
     )
@@ -292,7 +292,7 @@ def run(
         guest.close()
         guest_config.initramfs.unlink(missing_ok=True)
 
-    tracker = Tracker(buslog.read(directory / "bus.log"))
+    tracker = Tracker(read_log(directory / "bus.log"))
     marks = _marks(tracker)
     outcomes = [
         Outcome(pipeline, report, message, marks[number << 8 | BEGIN], marks[number << 8 | END])

@@ -7,7 +7,8 @@ format, with times in us.
 
 import re
 
-from . import buslog
+from harness.buslog import MARK, VBLANK
+
 from .frames import PAGE
 from .guestrun import Evidence
 
@@ -60,9 +61,9 @@ def _engines(evidence: Evidence) -> list[dict]:
             )
         )
     for record in tracker.log.records:
-        if record.kind == buslog.VBLANK:
+        if record.kind == VBLANK:
             events.append(_instant(_ENGINES, record.master + 1, "vblank", record.time))
-        elif record.kind == buslog.MARK:
+        elif record.kind == MARK:
             events.append(_instant(_ENGINES, 0, f"mark {record.a:#x}", record.time))
     return events
 

@@ -5,9 +5,9 @@ import struct
 
 import pytest
 
+from harness import buslog
 from harness.errors import QemuError
 from harness.witness import UNKNOWN_PAGE, Code, Touch
-from proof import buslog
 from proof.frames import Tracker, merge, pages
 from proof.receipt import (
     FAILURE,
@@ -37,7 +37,7 @@ class Bus:
         self.starts: dict[int, int] = {}  # of the display's frames
         for index, name in enumerate(["baton-monitor", *NAMES]):
             master = index - 1 if index else buslog.NO_MASTER
-            self.data += struct.pack("<QQIBBBB24sQQ", 0, 0, 0, 0, master, 0, 0, name.encode(), 1, 1)
+            self.data += struct.pack("<QQIBBBB32sQ", 0, 0, 0, 0, master, 0, 0, name.encode(), 1)
 
     def record(self, kind, master=buslog.NO_MASTER, plane=0, status=0, a=0, b=0, c=0, d=0):
         self.time += 1000
@@ -69,7 +69,7 @@ class Bus:
         """CLAIMS: camera frame and display frame."""
         claims = [Claim(sequence, self.starts.get(shown, 0)) for sequence, shown in claims]
         touches = sorted(touches, key=lambda touch: touch.interval)
-        tracker = Tracker(buslog.parse(self.data))
+        tracker = Tracker(buslog.parse_log(self.data))
         return Judge(tracker, CpuTouches(touches), SYMBOLS, moves).entries(
             claims, 0, self.interval + 1
         )
@@ -246,8 +246,8 @@ def test_no_claim_is_not_proven():
 
 def test_a_log_that_is_cut_off_is_refused():
     bus = Bus()
-    with pytest.raises(QemuError, match="cut off"):
-        buslog.parse(bus.data[:-1])
+    with pytest.raises(QemuError, match="no whole records"):
+        buslog.parse_log(bus.data[:-1])
 
 
 def test_ranges_are_joined():

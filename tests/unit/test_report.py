@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from harness.buslog import parse_log
 from harness.witness import Code, Touch
-from proof import buslog, document, perfetto, report
+from proof import document, perfetto, report
 from proof.frames import Tracker
 from proof.guestrun import Evidence, Outcome, Pipeline, Window, parse_moves
 from proof.receipt import CpuTouches, Move
@@ -43,7 +44,7 @@ def _evidence(copies: bool) -> Evidence:
     touches = [Touch(B, 2, 0, 0, 4096, code, code)] if copies else []
     return Evidence(
         [Outcome(Pipeline("<the> camera's", ()), _pipeline_report(*claims), "", 0, 99)],
-        Tracker(buslog.parse(bus.data)),
+        Tracker(parse_log(bus.data)),
         CpuTouches(touches),
         Symbols("", {57: "copier"}),
         parse_moves(TRACE, CLOCK_OFFSET),

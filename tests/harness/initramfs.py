@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An initramfs with further files in it (Documentation/driver-api/early-userspace)."""
+"""The guests' initramfs with further files in it (Documentation/driver-api/early-userspace)."""
 
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
+
+from .paths import INITRAMFS, built
 
 _FILE = 0o100000
 
@@ -16,11 +18,12 @@ def _entry(inode: int, name: str, mode: int, data: bytes) -> bytes:
     return entry + bytes(-len(entry) % 4)
 
 
-def extend(base: Path, files: Mapping[str, bytes], target: Path) -> Path:
-    """BASE with executable FILES, as TARGET."""
+def extend(files: Mapping[str, bytes], target: Path) -> Path:
+    """Write it with executable FILES to TARGET."""
     inodes = itertools.count(1)
     archive = b"".join(
         _entry(next(inodes), name, _FILE | 0o755, data) for name, data in files.items()
     )
-    target.write_bytes(base.read_bytes() + archive + _entry(0, "TRAILER!!!", 0, b""))
+    base = built(INITRAMFS, "rootfs").read_bytes()
+    target.write_bytes(base + archive + _entry(0, "TRAILER!!!", 0, b""))
     return target
