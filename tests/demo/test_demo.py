@@ -106,5 +106,10 @@ def test_wrong_setting(demo, settings):
     assert f"{name}={settings[name]}: must be" in refused(demo(**settings))
 
 
+def test_window_without_a_graphical_session(demo):
+    answer = refused(demo(DISPLAY_UI="gtk", DISPLAY="", WAYLAND_DISPLAY=""))
+    assert "no graphical session" in answer
+
+
 def test_tree_that_does_not_exist(demo):
     assert "build/dts/nonesuch.dtb is missing" in refused(demo(DTB="nonesuch"))

@@ -38,6 +38,8 @@ def number(name: str) -> int:
 def display() -> str:
     """QEMU's -display for DISPLAY_UI."""
     ui = setting("DISPLAY_UI", DISPLAYS)
+    if ui == "gtk" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
+        raise UserError("DISPLAY_UI=gtk: no graphical session here; DISPLAY_UI=vnc needs none")
     if ui == "vnc":
         print("Watch with a VNC viewer on localhost:5900", flush=True)
     return DISPLAYS[ui]
