@@ -12,6 +12,7 @@ from .dmabuf import Dmabuf
 from .probe import Attachment, Device, Mapping, Probe
 
 _BUFFERS = "/sys/kernel/debug/baton-buf/buffers"
+_FAULTS = "/sys/kernel/debug/baton-buf-fail"
 _PARAMETERS = "/sys/module/baton_buf/parameters"
 
 # Exporters whose buffers can be in the upper bank; those of the display start in the low one.
@@ -74,6 +75,14 @@ def scattered(guest: Guest) -> Iterator[None]:
     set_parameter(guest, "scatter", 1)
     yield
     set_parameter(guest, "scatter", 0)
+
+
+@contextmanager
+def no_storage(guest: Guest) -> Iterator[None]:
+    """The core allocates none."""
+    guest.run(f"cd {_FAULTS} && echo -1 >times && echo 0 >verbose && echo 100 >probability")
+    yield
+    guest.run(f"echo 0 >{_FAULTS}/probability")
 
 
 def wide(probe: Probe) -> Device:

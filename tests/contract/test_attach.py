@@ -5,6 +5,8 @@ import errno
 
 import pytest
 
+from harness.guest import Guest
+
 from .clauses import PROJECT
 from .dmabuf import PAGE
 from .exporters import Display
@@ -271,6 +273,32 @@ def test_detach_undoes_attach(dmabuf, probe, evidence, without, dynamic, ops):
             "DETACH", (False, False)) == (False, False)
         assert dmabuf.info(stub.fd).devices == ()
     evidence(f"{events}")
+
+
+def _slab(guest: Guest) -> int:
+    """Bytes of kernel objects that are not there for a cache's sake."""
+    text = guest.run("grep SUnreclaim /proc/meminfo").stdout
+    return int(text.split()[1]) << 10
+
+
+@pytest.mark.clause("ATT-09")
+@pytest.mark.exporters(*PROJECT)
+def test_attachments_leave_nothing(exporter, dmabuf, probe, guest, kernel_config, evidence):
+    debug = "CONFIG_KASAN=y" in kernel_config  # slow, and keeps for a while what was freed
+    rounds = 1000 if debug else 10000
+    fd = exporter.make(SIZE).fd
+    buffer, device = probe.buffer(fd), wide(probe)
+
+    def attach(count: int) -> tuple:
+        dmabuf("attach", count, probe.fd, buffer.id, device.id)
+        return states(guest), dmabuf.info(fd), buffer.info().references, device.info().references
+
+    before, slab = attach(100), _slab(guest)
+    after = attach(rounds)
+    growth = _slab(guest) - slab
+    evidence(f"{rounds} attaches and detaches; {growth} bytes more in use")
+    assert after == before
+    assert debug or growth < rounds * 16
 
 
 @pytest.mark.clause("ATT-10")

@@ -19,6 +19,7 @@ from .project import (
     high,
     inside,
     low,
+    no_storage,
     set_parameter,
     state,
     states,
@@ -230,6 +231,26 @@ def test_mappings_alone_do_not_hold_it_up(exporter, probe, evidence, patience):
     evidence(f"4 mappings: {outcome}, notified {attachment.notified} times")
     assert (outcome, attachment.notified) == ("0", 1)
     assert mapping.wrong(1, SIZE) == 0
+
+
+@pytest.mark.clause("MIG-06", "MIG-08")
+@pytest.mark.exporters(*MOVING)
+@pytest.mark.parametrize(("overlap", "wait_ms", "expected"), [(0, 10000, "0"), (1, 300, "EBUSY")],
+                         ids=["with gaps", "without a gap"])
+def test_an_importer_that_is_always_busy(exporter, dmabuf, probe, guest, evidence, patience,
+                                         overlap, wait_ms, expected):
+    """It maps again whenever its DMA has ended, and does not care for moves to come."""
+    patience(wait_ms)
+    fd = exporter.make(SIZE).fd
+    attachment, mapping = filled(probe, fd, 1, SIZE)
+    task = dmabuf.start("transfer", probe.fd, probe.buffer(fd).id, attachment.id, overlap)
+    outcome = probe.buffer(fd).attach_outcome(low(probe), dynamic=True)
+    dmabuf("stop")
+    evidence(f"{outcome}; {task.finish()[0]} transfers, notified {attachment.notified} times")
+    new = attachment.map()
+    assert outcome == expected
+    assert (inside(new, LOW), new.runs == mapping.runs) == (expected == "0", expected != "0")
+    assert mapping.wrong(1, SIZE) == new.wrong(1, SIZE) == 0
 
 
 @pytest.mark.clause("MIG-07")
@@ -533,6 +554,27 @@ def test_a_move_without_memory_changes_nothing(exporter, dmabuf, probe, guest, e
     assert attachment.map().runs == mapping.runs
     assert dmabuf.number("check", address, SIZE, 1) == 0
     assert state(guest, start).place == before.place
+
+
+@pytest.mark.clause("MIG-17")
+@pytest.mark.exporters(*MOVING)
+def test_a_move_whose_storage_is_not_allocated(exporter, dmabuf, probe, guest, evidence):
+    buffer = exporter.make(SIZE)
+    attachment, mapping = filled(probe, buffer.fd, 1, SIZE)
+    address = dmabuf.map(buffer.fd, SIZE)
+    before = states(guest)
+    strict = low(probe)
+    with no_storage(guest):
+        outcomes = [probe.buffer(buffer.fd).attach_outcome(strict, dynamic)
+                    for dynamic in (False, True)]
+        after = states(guest)
+    outcomes.append(probe.buffer(buffer.fd).attach_outcome(strict))
+    new = attachment.map()
+    evidence(f"without storage {outcomes[:2]}, then {outcomes[2]}")
+    assert outcomes == ["ENOMEM", "ENOMEM", "0"]
+    assert after == before
+    assert inside(new, LOW) and new.runs != mapping.runs
+    assert mapping.wrong(1, SIZE) == dmabuf.number("check", address, SIZE, 1) == 0
 
 
 @pytest.mark.clause("MIG-18")

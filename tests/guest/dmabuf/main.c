@@ -175,6 +175,7 @@ int main(void)
 	add_commands(main_commands);
 	add_commands(fd_commands);
 	add_commands(memory_commands);
+	add_commands(probe_commands);
 	add_commands(stress_commands);
 	add_commands(video_commands);
 	return run_commands(commands, count, sigaction(SIGUSR1, &action, NULL));

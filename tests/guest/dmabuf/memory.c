@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -155,13 +154,18 @@ static int cmd_zeros(char **arg)
 	return guarded(zeros, arg);
 }
 
+bool is_stopped(void)
+{
+	return __atomic_load_n(&stopped, __ATOMIC_RELAXED);
+}
+
 static int increment(char **arg)
 {
 	uint64_t *words = at(arg[0]);
 	size_t count = number(arg[1]) / sizeof(*words);
 	uint64_t rounds = 0;
 
-	while (!__atomic_load_n(&stopped, __ATOMIC_RELAXED)) {
+	while (!is_stopped()) {
 		for (size_t i = 0; i < count; i++)
 			__atomic_store_n(&words[i], words[i] + 1, __ATOMIC_RELAXED);
 		rounds++;
