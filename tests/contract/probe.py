@@ -121,8 +121,14 @@ class Probe:
 
     def call(self, verb: str, **fields) -> ctypes.Structure:
         """The structure of BATON_PROBE_IOC_<VERB> after the call."""
-        words = self.dmabuf(*self.words(verb, fields))
-        return _VERBS[verb][1].from_buffer_copy(bytes.fromhex(words[1]))
+        return self.result(verb, self.dmabuf(*self.words(verb, fields)))
+
+    def result(self, verb: str, answer: Sequence[str]) -> ctypes.Structure:
+        return _VERBS[verb][1].from_buffer_copy(bytes.fromhex(answer[1]))
+
+    def drop(self, verb: str, answer: Sequence[str]) -> None:
+        """What the call has made."""
+        self.call("DROP", id=self.result(verb, answer).id)
 
     def outcome(self, verb: str, **fields) -> str:
         """ "0", or the errno's name."""

@@ -2,9 +2,10 @@
 """ERR: bad input."""
 
 import errno
-import os
 import struct
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 
 import pytest
 
@@ -58,11 +59,8 @@ def _sweep(dmabuf: Dmabuf, undo: Callable[[list[str]], None], *words: object) ->
 
 
 def _sweep_probe(probe: Probe, verb: str, fields: dict) -> tuple[int, int]:
-    """Of a call that makes an object, whose id is the fourth word."""
-    def drop(answer: list[str]) -> None:
-        probe.call("DROP", id=struct.unpack_from("<4I", bytes.fromhex(answer[1]))[3])
-
-    return _sweep(probe.dmabuf, drop, *probe.words(verb, fields))
+    """Of a call that makes an object."""
+    return _sweep(probe.dmabuf, partial(probe.drop, verb), *probe.words(verb, fields))
 
 
 @pytest.mark.clause("ERR-03", "EXP-04")
@@ -93,6 +91,48 @@ def test_an_attach_and_a_map_that_fail_leave_nothing(exporter, dmabuf, probe, fa
     evidence(f"allocations failed in turn (survived): attach {attached[0]} ({attached[1]}), "
              f"map {mapped[0]} ({mapped[1]})")
     assert dmabuf.number("check", address, buffer.size, 1) == 0
+
+
+def _first_use(probe: Probe, fd: int, verb: str, nth: int) -> list[str]:
+    """Of a new buffer, whose NTH allocation fails; all is given back."""
+    buffer, device = probe.buffer(fd), probe.device()
+    fields = {"buffer": buffer.id}
+    if verb == "ATTACH":
+        fields["device"] = device.id
+    elif verb == "MAP":
+        fields = {"attachment": buffer.attach(device, dynamic=True).id}
+    answer = probe.dmabuf("inject", nth, *probe.words(verb, fields))
+    if answer[1] == "ok":
+        probe.drop(verb, answer[2:])
+    if verb == "MAP":
+        probe.call("DROP", id=fields["attachment"])
+    buffer.drop()
+    device.drop()
+    return answer
+
+
+@pytest.mark.clause("ERR-03")
+@pytest.mark.exporters("baton", "system", "cma")
+@pytest.mark.parametrize(("verb", "splat"), [("ATTACH", None), ("MAP", None),
+                                             ("VMAP", "WARNING.*dma_buf_vmap")])
+def test_a_first_use_that_fails_leaves_nothing(exporter, dmabuf, probe, failing, evidence,
+                                               verb, splat):
+    """The heap baton allocates its storage then."""
+    before, outcomes = (dmabuf.bufinfo(), states(dmabuf.guest)), []
+    dmabuf.guest.run("echo 1 >/sys/kernel/debug/clear_warn_once")
+    with dmabuf.guest.expect_splat(splat) if splat else nullcontext():
+        for nth in range(1, 300):
+            fd = exporter.make().fd
+            failed, *answer = _first_use(probe, fd, verb, nth)
+            dmabuf("close", fd)
+            assert (dmabuf.bufinfo(), states(dmabuf.guest)) == before
+            if failed == "0":
+                break
+            outcomes.append(answer[0] if answer[0] == "ok" else errno.errorcode[int(answer[1])])
+    evidence(f"{verb}: {len(outcomes)} allocations failed in turn, {outcomes.count('ok')} of "
+             "them without an error")
+    assert answer[0] == "ok"
+    assert set(outcomes) - {"ok"} == {"ENOMEM"}
 
 
 @pytest.mark.clause("ERR-03")
@@ -145,13 +185,14 @@ def test_threads_that_race_for_descriptors(exporter, dmabuf, evidence):
 
 @pytest.mark.clause("TEA-04")
 @pytest.mark.exporters("baton", "system")
-def test_processes_that_are_killed_anywhere(exporter, dmabuf, evidence):
-    rounds = int(os.environ.get("KILLS", "100"))
+def test_processes_that_are_killed_anywhere(exporter, dmabuf, kernel_config, evidence):
+    rounds = 100 if "CONFIG_KASAN=y" in kernel_config else 1000
     card = "/dev/dri/card0" if exporter.name == "baton" else Vkms(dmabuf).card
     dmabuf("victims", rounds, 1, f"/dev/dma_heap/{exporter.exp_name}", card)
     dmabuf.guest.run("sleep 0.5")
-    evidence(f"{rounds} processes killed; {len(dmabuf.bufinfo())} dma-bufs left")
-    assert dmabuf.bufinfo() == []
+    left = dmabuf.bufinfo() + states(dmabuf.guest)
+    evidence(f"{rounds} processes killed; {len(left)} buffers left")
+    assert left == []
 
 
 MISUSES = {0: "EINVAL", 1: "EINVAL", 2: "0", 4: "EINVAL", 5: "0", 6: "0", 7: "EINVAL",
