@@ -13,7 +13,11 @@ from .results import Results
 
 _SIZES = {"8.3 MB": 1920 * 1080 * 4, "33 MB": 3840 * 2160 * 4}
 _RUNS = 5
-_ALONE, _BUFFERS = 30, 6
+_FRAMES = 30
+_ALONE = (10, 30)  # frames before the first move
+_COUNTS = range(3, 7)
+_STREAMS = (("1080p60", "1920x1080", "XR24", "<= 4"), ("2160p60 NV12", "3840x2160", "NV12", ""),
+            ("2160p60", "3840x2160", "XR24", ""))
 _EXACT_TIME = {"accel": "tcg", "qemu_args": ("-icount", "shift=3,sleep=off")}
 
 
@@ -87,15 +91,30 @@ def _fill_pool(guest: Guest) -> None:
 
 
 def moves_while_streaming(results: Results, out: Path) -> None:
-    """Guest time is exact here, so a frame that comes late does so for the moves."""
-    with Guest(GuestConfig(**_EXACT_TIME), out / "streaming-moves") as guest:
-        report = pipeline.run(guest, "--pattern", "--size", "1920x1080", "--fps", "60",
-                              "--buffers", str(_BUFFERS), "--attach-after", str(_ALONE),
-                              "--frames", str(_ALONE), "--hash")
+    """With how few buffers a camera goes on undisturbed while the display attaches to them."""
+    for name, size, pixels, goal in _STREAMS:
+        for count in _COUNTS:
+            runs = [_disturbed(out / f"moves-{name}-{count}-{alone}", size, pixels, count, alone)
+                    for alone in _ALONE]
+            if not any(map(any, runs)):
+                break
+        else:
+            count = 0
+        late, lost = map(list, zip(*runs, strict=True))
+        results.add(f"{name}: frames delayed by moves", late, "frames", goal and "= 0")
+        results.add(f"{name}: frames lost by moves", lost, "frames", goal and "= 0")
+        results.add(f"{name}: fewest buffers for none", count, "buffers", goal,
+                    "" if count else f"not with {_COUNTS[0]} to {_COUNTS[-1]}")
+
+
+def _disturbed(out: Path, size: str, pixels: str, count: int, alone: int) -> tuple[int, int]:
+    """Frames that came late, and lost ones. Guest time is exact here: the moves did it."""
+    with Guest(GuestConfig(**_EXACT_TIME), out) as guest:
+        report = pipeline.run(guest, "--pattern", "--size", size, "--fps", "60", "--format", pixels,
+                              "--buffers", str(count), "--attach-after", str(alone),
+                              "--frames", str(_FRAMES), "--hash")
     assert all(len(buffer["places"]) == 2 for buffer in report["buffers"])
     times = [frame["timestamp_ns"] for frame in report["frames"]]
     late = sum(after - before > 1.01e9 / 60
                for before, after in zip(times, times[1:], strict=False))
-    name = f"1080p60, {_BUFFERS} buffers move"
-    results.add(f"{name}: frames delayed", late, "frames", "= 0")
-    results.add(f"{name}: frames lost", report["summary"]["dropped_by_camera"], "frames", "= 0")
+    return late, report["summary"]["dropped_by_camera"]
