@@ -5,7 +5,7 @@ import shutil
 
 from harness import cli, paths
 
-from . import builds, moves, streams
+from . import builds, moves, streams, witness
 from .results import Results
 
 OUT = paths.OUT / "bench"
@@ -21,6 +21,7 @@ def main() -> int:
         streams.real_time(results, OUT)
         streams.free_running(results, OUT)
         streams.bus_monitor(results, OUT)
+        witness.cost(results, OUT)
         moves.moves(results, OUT)
         moves.moves_while_streaming(results, OUT)
         builds.edit_to_running(results, OUT)

@@ -164,6 +164,7 @@ def config(
     kernel_args: str = "",
     qemu_args: Sequence[str] = (),
 ) -> tuple[GuestConfig, Witness]:
+    directory.mkdir(parents=True, exist_ok=True)
     witness = Witness(directory, paths.dtb(dtb))
     monitor = (
         f"monitor0-log={_quoted(directory / 'bus.log')},monitor0-clock={_quoted(witness.clock)}"
@@ -260,17 +261,21 @@ def _windows(qemu_log: Path) -> dict[str, list[Window]]:
     return windows
 
 
+def run_pipelines(guest: Guest) -> None:
+    """Start the guest; nothing reaches it until the last pipeline has ended."""
+    guest.start()
+    guest.console.wait("baton: ready after", stall=None)
+    guest.wait_ready()
+
+
 def run(
     directory: Path, pipelines: Sequence[Pipeline], screen: Path | None = None, **options
 ) -> Evidence:
     """OPTIONS as of config(). SCREEN: a screenshot of what the display shows at the end."""
-    directory.mkdir(parents=True, exist_ok=True)
     guest_config, witness = config(directory, pipelines, **options)
     guest = Guest(guest_config, directory)
     try:
-        guest.start()
-        guest.console.wait("baton: ready after", stall=None)
-        guest.wait_ready()
+        run_pipelines(guest)
         if screen:
             guest.screendump(screen)
         if pipelines[-1].hold:
