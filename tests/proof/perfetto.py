@@ -13,6 +13,7 @@ from .frames import PAGE
 from .guestrun import Evidence
 
 _ENGINES, _CPUS, _TOUCHES = 1, 2, 3
+_MARKS = 255  # a thread of the engines
 _LINE = re.compile(
     r"\s*(?P<task>.*)-(?P<pid>\d+)\s+\[(?P<cpu>\d+)\]\s+\S+\s+"
     r"(?P<seconds>\d+)\.(?P<micros>\d{6}): (?P<event>[\w.]+): (?P<text>.*)"
@@ -44,7 +45,7 @@ def _instant(pid: int, tid: int, name: str, time: int, **args) -> dict:
 def _engines(evidence: Evidence) -> list[dict]:
     tracker = evidence.tracker
     tids = {name: tid for tid, name in enumerate(tracker.log.masters, 1)}
-    events = [_name(_ENGINES, "engines")]
+    events = [_name(_ENGINES, "engines"), _name(_ENGINES, "marks", _MARKS)]
     events += [_name(_ENGINES, name, tid) for name, tid in tids.items()]
     for frame in tracker.cameras + tracker.displays:
         what = "writes" if frame.master.startswith("camera") else f"plane {frame.plane} reads"
@@ -64,7 +65,7 @@ def _engines(evidence: Evidence) -> list[dict]:
         if record.kind == VBLANK:
             events.append(_instant(_ENGINES, record.master + 1, "vblank", record.time))
         elif record.kind == MARK:
-            events.append(_instant(_ENGINES, 0, f"mark {record.a:#x}", record.time))
+            events.append(_instant(_ENGINES, _MARKS, f"mark {record.a:#x}", record.time))
     return events
 
 
@@ -114,6 +115,7 @@ def _touches(evidence: Evidence) -> list[dict]:
             total[1] += touch.stored
             total[2] += 1
     events = [_name(_TOUCHES, "CPU touches of picture memory")]
+    events += [_name(_TOUCHES, f"CPU {cpu}", cpu + 1) for cpu in sorted({key[1] for key in sums})]
     for (interval, cpu, who), (loaded, stored, count) in sorted(sums.items()):
         start = begins.get(interval, 0)
         end = begins.get(interval + 1, start)

@@ -125,6 +125,30 @@ def test_the_trace_has_all_sources_on_one_clock(dtb):
     assert any("copier" in name for name in by_name)
 
 
+def test_the_trace_is_well_formed(dtb):
+    """Trace event format: complete fields, tracks with names, spans that nest."""
+    events = json.loads(json.dumps(perfetto.trace(_evidence(copies=True))))["traceEvents"]
+    named = {(e["pid"], e["tid"], e["name"]) for e in events if e["ph"] == "M"}
+    open_ends: dict[tuple[int, int], list[float]] = {}
+    timed = [e for e in events if e["ph"] != "M"]
+    for event in sorted(timed, key=lambda e: (e["ts"], -e.get("dur", 0))):
+        track = event["pid"], event["tid"]
+        assert (event["pid"], 0, "process_name") in named
+        assert (*track, "thread_name") in named
+        assert event["ph"] in ("X", "i")
+        assert event["name"]
+        assert event["ts"] >= 0
+        if event["ph"] == "i":
+            assert event["s"] == "t"
+            continue
+        ends, end = open_ends.setdefault(track, []), event["ts"] + event["dur"]
+        assert event["dur"] >= 0
+        while ends and ends[-1] <= event["ts"] + 0.0005:
+            ends.pop()
+        assert not ends or end <= ends[-1] + 0.0005
+        ends.append(end)
+
+
 def test_moves_are_read_from_the_trace():
     [move] = parse_moves(TRACE, CLOCK_OFFSET)
     assert move == Move(3000, 7, 0x8_A000_0000, A, 12288)
