@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Variables:
-#   T            what to test: paths, node ids, -k EXPRESSION (everything)
+#   T            what to test: paths, node ids, -k EXPRESSION; names of mutants (everything)
 #   VIDEO        a file for the camera, whatever ffmpeg decodes (photographs)
 #   CAMERA       live: a stream on a socket (demo)
 #   DISPLAY_UI   gtk or vnc: watch the displays
@@ -19,7 +19,7 @@ PHOTOS := $(BATON_CACHE)/src/photos
 CLIP := build/clip/photos.y4m
 HARNESS := env PYTHONPATH=tests build/venv/bin/python -m
 
-.PHONY: guest test contract contract-table demo run shell debug proof bench
+.PHONY: guest test contract mutants contract-table demo run shell debug proof bench
 guest: qemu dtbs rootfs
 
 test: guest test-programs $(CLIP) ## Run all checks and tests (T=tests/boot, T="-k camera")
@@ -27,6 +27,9 @@ test: guest test-programs $(CLIP) ## Run all checks and tests (T=tests/boot, T="
 
 contract: guest test-programs ## Test the dma-buf contract, clause by clause: out/contract/
 	@$(HARNESS) contract
+
+mutants: guest test-programs ## Break the project in many ways, each for a clause to notice: out/mutants/
+	@$(HARNESS) contract.mutants
 
 # What a guest runs is tested once more by the debug kernel's checks.
 test-full: test ## As test, then the guests' tests with KERNEL_CONFIG=debug
