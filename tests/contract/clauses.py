@@ -31,6 +31,7 @@ class Clause:
     expected: str
     source: str = ""
     since: str = ""
+    mainline: str = ""  # why no code of the project's can break it
     seed: tuple[int, ...] = ()
     not_applicable: tuple[Exemption, ...] = ()
     defect: tuple[Exemption, ...] = ()
