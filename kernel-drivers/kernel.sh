@@ -60,10 +60,12 @@ seed_tree() {
     mv "$new" "$tree"
 }
 
-# Each line of the fragments must have survived dependency resolution.
+# The last word of the fragments on each option must have survived dependency resolution.
 check_config() {
     local lost
-    lost=$(grep -h '^CONFIG_' "${fragments[@]}" | grep -vxFf "$tree/.config") || return 0
+    lost=$(sed -n 's/^# \(CONFIG_[A-Z0-9_]*\) is not set$/\1=n/p; /^CONFIG_/p' "${fragments[@]}" |
+        awk -F= '{ last[$1] = $0 } END { for (o in last) if (last[o] !~ /=n$/) print last[o] }' |
+        grep -vxFf "$tree/.config") || return 0
     die "not taken over into the kernel configuration (dependencies?):
 $lost"
 }
