@@ -124,7 +124,7 @@ def expect_bug(guest: Guest, function: str) -> Iterator[None]:
     """A BUG() there. What the kernel is after it nobody asks."""
     with guest.expect_splat(rf"{function}|ct_kernel_exit"):
         yield
-        guest.console.wait(rf"pc : {function}\+")
+        guest.console.wait(rf"pc : {function}\+.*\n")  # the whole line: a splat is made of such
         guest.process.close()
 
 
