@@ -37,8 +37,10 @@ struct baton_buf *baton_buf_create(struct device *dev, size_t size, const char *
 	struct baton_buf *buf;
 	int ret;
 
-	if (!size || size > LONG_MAX)
+	if (!size)
 		return ERR_PTR(-EINVAL);
+	if (size >> PAGE_SHIFT >= totalram_pages())
+		return ERR_PTR(-ENOMEM);
 
 	buf = kzalloc(sizeof(*buf), GFP_KERNEL);
 	if (!buf)
@@ -177,7 +179,7 @@ int baton_buf_populate(struct baton_buf *buf)
 }
 EXPORT_SYMBOL_GPL(baton_buf_populate);
 
-/* The CPU gets at the storage. */
+/* The CPU gets at the storage. It is marked as mapped before: see baton_buf_fetch(). */
 void baton_buf_touch(struct baton_buf *buf)
 {
 	buf->used = true;
@@ -209,21 +211,26 @@ void baton_buf_flush(struct baton_buf *buf)
 
 /*
  * An engine has written: show it to the CPU, now or when it gets at the storage.
- * The lock is not held: a move, which begins with taking the mappings away, must
- * not be waited for.
+ * Without a mapping the lock is not taken: a move, which begins with taking the
+ * mappings away, must not be waited for.
  */
 void baton_buf_fetch(struct baton_buf *buf)
 {
 	if (buf->writecombine)
 		return;
 
-	if (!baton_buf_is_mapped(buf)) {
-		WRITE_ONCE(buf->cpu_stale, true);
+	/*
+	 * Who maps it now either sees this, as the xchg() in baton_buf_touch() is
+	 * ordered after the mapping was marked, or is seen below.
+	 */
+	WRITE_ONCE(buf->cpu_stale, true);
+	smp_mb();
+	if (!baton_buf_is_mapped(buf))
 		return;
-	}
 
 	dma_resv_lock(&buf->resv, NULL);
-	baton_storage_sync_for_cpu(buf->storage, DMA_FROM_DEVICE);
+	if (xchg(&buf->cpu_stale, false))
+		baton_storage_sync_for_cpu(buf->storage, DMA_FROM_DEVICE);
 	dma_resv_unlock(&buf->resv);
 }
 

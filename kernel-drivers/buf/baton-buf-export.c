@@ -77,6 +77,9 @@ static void baton_dmabuf_detach(struct dma_buf *dmabuf, struct dma_buf_attachmen
 		dev_WARN(user->dev, "detached from a buffer with a mapping left\n");
 		baton_map_free(user->dev, map);
 	}
+	if (user->pins)
+		dev_WARN(user->dev, "detached from a buffer with a pin left\n");
+	buf->pins -= user->pins;
 	list_del(&user->link);
 	dma_resv_unlock(&buf->resv);
 	kfree(user);

@@ -86,11 +86,12 @@ static vm_fault_t baton_buf_fault(struct vm_fault *vmf)
 	if (dma_resv_lock_interruptible(&buf->resv, NULL))
 		return VM_FAULT_NOPAGE;
 
+	/* VM_FAULT_OOM would mean to try again, with the same outcome. */
 	if (baton_buf_populate_locked(buf)) {
-		ret = VM_FAULT_OOM;
+		ret = VM_FAULT_SIGBUS;
 	} else {
+		WRITE_ONCE(buf->faulted, true);
 		baton_buf_touch(buf);
-		buf->faulted = true;
 		ret = baton_buf_insert(buf, vmf);
 	}
 	dma_resv_unlock(&buf->resv);

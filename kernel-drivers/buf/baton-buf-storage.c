@@ -11,6 +11,7 @@
 #include <linux/fault-inject.h>
 #include <linux/mm.h>
 #include <linux/platform_device.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "baton-buf.h"
@@ -138,7 +139,8 @@ static struct baton_storage *baton_storage_new(size_t size)
 	if (!storage)
 		return NULL;
 
-	storage->pages = kvcalloc(size >> PAGE_SHIFT, sizeof(*storage->pages), GFP_KERNEL);
+	storage->pages = kvcalloc(size >> PAGE_SHIFT, sizeof(*storage->pages),
+				  GFP_KERNEL | __GFP_NOWARN);
 	if (!storage->pages) {
 		kfree(storage);
 		return NULL;
@@ -160,10 +162,14 @@ static struct baton_storage *baton_storage_finish(struct baton_storage *storage)
 	return storage;
 }
 
+/* Rather fail than kill other processes for memory. */
 static struct page *baton_alloc_block(gfp_t zone, unsigned int *order)
 {
 	gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | zone;
 	struct page *page;
+
+	if (fatal_signal_pending(current))
+		return NULL;
 
 	while (*order) {
 		page = alloc_pages(gfp | __GFP_NORETRY, *order);
@@ -173,7 +179,7 @@ static struct page *baton_alloc_block(gfp_t zone, unsigned int *order)
 		}
 		--*order;
 	}
-	return alloc_page(gfp);
+	return alloc_page(gfp | __GFP_RETRY_MAYFAIL);
 }
 
 /* Pages with neighbours that belong to somebody else: fill both, keep one. */

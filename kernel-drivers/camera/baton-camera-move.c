@@ -53,9 +53,14 @@ static void baton_camera_hung(struct timer_list *timer)
 	bool hung = false;
 
 	spin_lock_irqsave(&cam->ring_lock, flags);
-	list_for_each_entry(buf, &cam->queued, list)
-		if (buf->fence)
+	list_for_each_entry(buf, &cam->queued, list) {
+		if (!buf->fence)
+			continue;
+		if (time_after_eq(jiffies, buf->deadline))
 			hung = true;
+		else
+			timer_reduce(timer, buf->deadline);
+	}
 	if (hung) {
 		cam->running = false;
 		cam->ctrl &= ~R_CAM_CTRL_ENABLE_MASK;
@@ -116,7 +121,6 @@ static struct dma_fence *baton_camera_stop(struct vb2_buffer *vb, unsigned int p
 {
 	struct baton_camera_buffer *buf = to_baton_camera_buffer(vb);
 	struct baton_camera *cam = vb2_get_drv_priv(vb->vb2_queue);
-	u32 ms = baton_camera_interval_ns(cam) / NSEC_PER_MSEC + BATON_CAMERA_HANG_MS;
 	struct dma_fence *fence;
 
 	fence = baton_buf_fence_new(cam->fence_context, atomic64_inc_return(&cam->fence_seqno));
@@ -127,16 +131,16 @@ static struct dma_fence *baton_camera_stop(struct vb2_buffer *vb, unsigned int p
 		dma_fence_signal(fence);
 		dma_fence_put(fence);
 		fence = NULL;
-	} else {
-		if (buf->fence) {
-			dma_fence_signal(fence);
-			dma_fence_put(fence);
-			fence = buf->fence;
-		}
-		buf->fence = fence;
+	} else if (buf->fence) {
+		dma_fence_signal(fence);
+		dma_fence_put(fence);
+		fence = dma_fence_get(buf->fence);
 		buf->leaving |= BIT(plane);
-		dma_fence_get(fence);
-		mod_timer(&cam->hang_timer, jiffies + msecs_to_jiffies(ms));
+	} else {
+		buf->fence = dma_fence_get(fence);
+		buf->deadline = jiffies + msecs_to_jiffies(cam->interval_ms + BATON_CAMERA_HANG_MS);
+		buf->leaving |= BIT(plane);
+		timer_reduce(&cam->hang_timer, buf->deadline);
 	}
 	spin_unlock_irq(&cam->ring_lock);
 	return fence;
@@ -201,7 +205,8 @@ static void baton_camera_return_moved(struct baton_camera *cam, struct baton_cam
 	} else if (buf->state == BATON_CAMERA_PARKED) {
 		list_del(&buf->list);
 		baton_camera_ring_add(cam, buf);
-	} else if (baton_camera_ring_restore(cam, buf) == BATON_CAMERA_RECALL_RESTORED) {
+	} else if (buf->withdrawn &&
+		   baton_camera_ring_restore(cam, buf) == BATON_CAMERA_RECALL_RESTORED) {
 		buf->withdrawn = false;
 	}
 }

@@ -186,6 +186,7 @@ static void baton_camera_set_up(struct baton_camera *cam, u32 interval)
 	baton_camera_write(cam, A_CAM_FORMAT, cam->info->pixel);
 	baton_camera_write(cam, A_CAM_SIZE, size);
 	baton_camera_write(cam, A_CAM_PITCH, pitch);
+	cam->interval_ms = interval / NSEC_PER_MSEC;
 	baton_camera_write(cam, A_CAM_INTERVAL, interval);
 	baton_camera_write(cam, A_CAM_RING_LO, lower_32_bits(cam->ring_dma));
 	baton_camera_write(cam, A_CAM_RING_HI, upper_32_bits(cam->ring_dma));

@@ -101,6 +101,7 @@ enum baton_camera_state {
  * @withdrawn: recalled from the ring, where its entry still is
  * @failed: it could not be mapped after a move
  * @fence: signals when the frame in flight has ended, if a move asked for it
+ * @deadline: in jiffies, by which it must have
  * @leaving: memory planes that move then
  */
 struct baton_camera_buffer {
@@ -116,6 +117,7 @@ struct baton_camera_buffer {
 	bool withdrawn;
 	bool failed;
 	struct dma_fence *fence;
+	unsigned long deadline;
 	unsigned long leaving;
 };
 
@@ -173,6 +175,7 @@ struct baton_camera_log_entry {
  * @move_work: gives buffers that have moved to the engine again
  * @fence_context: of the fences of frames in flight
  * @fence_seqno: of the last fence
+ * @interval_ms: the time between two frames, rounded down
  * @hang_timer: limits the time in which they signal
  * @first_sequence: V4L2 sequence of the engine's frame 0
  * @next_sequence: one more than the last frame's
@@ -219,6 +222,7 @@ struct baton_camera {
 	struct work_struct move_work;
 	u64 fence_context;
 	atomic64_t fence_seqno;
+	u32 interval_ms;
 	struct timer_list hang_timer;
 	u32 first_sequence;
 	u32 next_sequence;

@@ -13,7 +13,7 @@ from .clauses import PROJECT
 from .dmabuf import O_CLOEXEC, O_RDWR, PAGE, READ, Dmabuf, io, ior, iow, iowr
 from .exporters import FD_TO_HANDLE, Display, Vkms
 from .probe import Probe
-from .project import set_parameter, states
+from .project import no_storage, set_parameter, states
 
 
 @pytest.mark.clause("ERR-01")
@@ -37,8 +37,10 @@ def test_a_dma_buf_is_no_stream(exporter, dmabuf, evidence):
 
 @pytest.fixture
 def failing(guest, dmabuf):
-    """Allocations of the slab can fail, also those that may wait, without a word."""
-    guest.run("cd /sys/kernel/debug/failslab && echo N >ignore-gfp-wait && echo 0 >verbose")
+    """Allocations of the slab and of pages can fail, also those that may wait, without a word."""
+    guest.run("cd /sys/kernel/debug/failslab && echo N >ignore-gfp-wait && echo 0 >verbose;"
+              "cd ../fail_page_alloc && echo N >ignore-gfp-wait && echo 0 >verbose &&"
+              "echo 0 >min-order")
 
 
 def _sweep(dmabuf: Dmabuf, undo: Callable[[list[str]], None], *words: object) -> tuple[int, int]:
@@ -75,6 +77,21 @@ def test_an_export_that_fails_leaves_nothing(exporter, dmabuf, failing, evidence
     count, survived = _sweep(dmabuf, undo, "ioctl", heap, iowr("H", 0, 24), request)
     evidence(f"{count} allocations failed in turn, {survived} of them without an error")
     assert count > survived
+
+
+@pytest.mark.clause("ERR-03")
+@pytest.mark.exporters("baton")
+def test_a_page_for_which_there_is_no_memory(exporter, dmabuf, guest, evidence):
+    """The access fails; it is not tried for ever."""
+    fd = exporter.make().fd
+    address = dmabuf.map(fd, PAGE)
+    with no_storage(guest):
+        outcomes = [dmabuf.refused("fetch", address, 8), dmabuf.refused("store", address, "11")]
+    too_much = dmabuf.refused("heap", exporter.exp_name, 1 << 41, O_RDWR)
+    evidence(f"load and store: {outcomes}; 2 TiB: {too_much}")
+    assert outcomes == ["ENXIO"] * 2  # SIGBUS
+    assert too_much == "ENOMEM"
+    assert dmabuf.fetch(address, 8) == bytes(8)
 
 
 @pytest.mark.clause("ERR-03")
