@@ -50,18 +50,34 @@ def _hash_of(screen: Path) -> str:
 
 
 def _compare(shown: list[dict], what: str) -> tuple[bool, str]:
-    """Whether camera and display agree on WHAT, in all shown frames for which both are known.
+    """Whether camera and display agree on WHAT, in all shown frames.
 
-    The display keeps what it knows of a frame until the next one is complete;
-    a guest that is too slow to fetch it in time has no record of that frame.
+    Both engines keep what they know of more frames than a guest falls behind, so a
+    frame without a record is one of which nothing is proven.
     """
     pairs = [(frame[f"camera_{what}"], frame[f"display_{what}"]) for frame in shown]
-    known = [pair for pair in pairs if all(pair)]
-    equal = sum(camera == display for camera, display in known)
-    good = bool(known) and equal == len(known)
-    text = f"{'yes' if good else 'NO'}, {equal} of {len(known)} frames"
-    if missing := len(pairs) - len(known):
-        text += f" ({missing} not recorded: host too slow)"
+    missing = sum(not all(pair) for pair in pairs)
+    equal = sum(all(pair) and pair[0] == pair[1] for pair in pairs)
+    good = 0 < equal == len(pairs)
+    text = f"{'yes' if good else 'NO'}, {equal} of {len(pairs)} frames"
+    if missing:
+        text += f" ({missing} not recorded)"
+    return good, text
+
+
+def _none_lost(summary: dict) -> tuple[bool, str]:
+    """Whether each frame for the display was shown, or replaced by a newer one.
+
+    A slow host costs replaced frames; that is in the table and in no verdict.
+    """
+    wanted = summary["captured"] - summary["before_attach"]
+    lost = wanted - summary["shown"] - summary["dropped_by_pipeline"]
+    good = summary["shown"] > 0 and lost == 0 == summary["errors"]
+    text = f"{'no' if good else 'YES'}, {lost} of {wanted} frames"
+    if errors := summary["errors"]:
+        text += f", {errors} with errors"
+    if summary["shown"] < 0.9 * wanted:
+        text += f" (the host is slow: {summary['dropped_by_pipeline']} were replaced by newer ones)"
     return good, text
 
 
@@ -79,6 +95,7 @@ def verdict(report: dict, screen: Path) -> dict[str, tuple[bool, str]]:
         "moved when the display attached": _moved(report["buffers"]),
         "camera and display hash equal": _compare(shown, "hash"),
         "camera and display address equal": _compare(shown, "address"),
+        "frames lost": _none_lost(report["summary"]),
     }
     if report["pipeline"]["frames"]:  # else it was taken while the film went on
         last = bool(shown) and screen.exists() and shown[-1]["camera_hash"] == _hash_of(screen)
