@@ -64,6 +64,17 @@ def test_variant(qtest: Start, name: str, names: list[str], display: int) -> Non
     assert len(machine.qmp.cmd("query-cpus-fast")) == (1 if name == "baton-uni" else 2)
 
 
+def test_variant_of_displays_with_narrow_windows(qtest: Start) -> None:
+    machine = qtest(dtb="baton-windows")
+    assert engines(machine) == ["camera0", "display0", "display1", "display2"]
+    assert windows(machine, "camera0") == CAMERA_WINDOWS
+    assert windows(machine, "display0") == [(0, 0, GIB)]
+    assert windows(machine, "display1") == [(0, 0, GIB // 2)]
+    assert windows(machine, "display2") == [(0, GIB // 2, GIB // 2)]
+    for base in (0x3100_0000, 0x3102_0000, 0x3103_0000):
+        assert machine.readl(base) == disp.BATON_DISPLAY_ID
+
+
 def test_banks_are_different_memory(qtest: Start) -> None:
     machine = qtest()
     machine.writeq(LOW + GIB - 8, 0x1111)

@@ -17,17 +17,20 @@ def ram(guest: Guest) -> list[str]:
     return re.findall(r"^(\S+) : System RAM", guest.run("cat /proc/iomem").stdout, re.M)
 
 
-@pytest.mark.parametrize(("name", "cpus"), [
-    ("baton", "0-1"), ("baton-dual", "0-1"), ("baton-uni", "0"), ("baton-window256", "0-1"),
+@pytest.mark.parametrize(("name", "cpus", "cameras", "displays"), [
+    ("baton", "0-1", 1, 1),
+    ("baton-dual", "0-1", 2, 2),
+    ("baton-uni", "0", 1, 1),
+    ("baton-window256", "0-1", 1, 1),
+    ("baton-windows", "0-1", 1, 3),
 ])
-def test_variant(boot: Boot, name: str, cpus: str) -> None:
+def test_variant(boot: Boot, name: str, cpus: str, cameras: int, displays: int) -> None:
     guest = boot(dtb=name)
     assert ram(guest) == ["80000000-bfffffff", "880000000-8bfffffff"]
     assert guest.run("cat /sys/devices/system/cpu/online").stdout.strip() == cpus
-    count = 2 if name == "baton-dual" else 1
     nodes = guest.run("ls /sys/bus/platform/devices").stdout.split()
-    assert sum(n.endswith(".camera") for n in nodes) == count
-    assert sum(n.endswith(".display") for n in nodes) == count
+    assert sum(n.endswith(".camera") for n in nodes) == cameras
+    assert sum(n.endswith(".display") for n in nodes) == displays
 
 
 def test_devices(guest: Guest) -> None:
