@@ -5,6 +5,7 @@
 #   VIDEO        a file for the camera, whatever ffmpeg decodes (photographs)
 #   CAMERA       live: a stream on a socket (demo)
 #   DISPLAY_UI   gtk or vnc: watch the displays
+#   BATON_STALL  seconds of silence after which a guest counts as stuck (60)
 #   FRAMES       how many frames the demo plays (all of the clip)
 #   DTB          the device tree, a name in dts/ (baton)
 #   GUEST        a script to run as root in the guest (run)
@@ -19,7 +20,7 @@ PHOTOS := $(BATON_CACHE)/src/photos
 CLIP := build/clip/photos.y4m
 HARNESS := env PYTHONPATH=tests build/venv/bin/python -m
 
-.PHONY: guest test contract mutants contract-table demo run shell debug proof bench
+.PHONY: guest test test-full contract mutants contract-table demo run shell debug proof bench
 guest: qemu dtbs rootfs
 
 test: guest test-programs $(CLIP) ## Run all checks and tests (T=tests/boot, T="-k camera")
