@@ -8,6 +8,7 @@
 """
 
 import errno
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,12 +19,19 @@ import pytest
 
 from .errors import InfrastructureError
 from .guest import Guest, GuestConfig
-from .paths import OUT, ROOT
+from .paths import BUILD, OUT, ROOT
 from .qtest import QtestMachine
 
 _GUESTS = pytest.StashKey[list[Guest]]()
 _FAILED = pytest.StashKey[bool]()
 _CONSOLE_TAIL = 30
+
+
+def pytest_configure() -> None:
+    """Keep tmp_path in the checkout; pytest numbers and removes the folders as it does in /tmp."""
+    root = BUILD / "tmp"
+    root.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(root))
 
 
 def watch(item: pytest.Item, guest: Guest) -> None:
