@@ -80,6 +80,50 @@ def test_live(demo, film):
     assert count(done, "captured") == 10 + count(done, "before attach")
 
 
+def stream(artifacts, pixels: str) -> subprocess.Popen:
+    """What the demo tells its user to type, as soon as the camera listens."""
+    sock = os.path.relpath(artifacts / "camera.sock", paths.ROOT)
+    source = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25"]
+    encode = ["-pix_fmt", pixels, "-strict", "-1", "-f", "yuv4mpegpipe", f"unix:{sock}"]
+    return subprocess.Popen(
+        ["ffmpeg", "-nostdin", "-v", "quiet", "-re", *source, *encode], cwd=paths.ROOT)
+
+
+@pytest.fixture
+def demo_of_stream(artifacts):
+    """Run the demo and, when it asks for one, a user's stream of PIXELS."""
+    def run(pixels: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "harness.demo", str(artifacts)]
+        env = {**os.environ, "PYTHONPATH": "tests", "CAMERA": "live", "FRAMES": "10"}
+        with subprocess.Popen(command, cwd=paths.ROOT, env=env, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as demo:
+            for line in demo.stdout:
+                if "To stream your own" in line:
+                    break
+            user = stream(artifacts, pixels)
+            said, complaint = demo.communicate()
+            user.kill()
+            user.wait()
+        return demo.returncode, said, complaint
+
+    return run
+
+
+def test_live_stream_of_the_user(demo_of_stream, artifacts):
+    status, said, complaint = demo_of_stream("yuv420p")
+    assert status == 0, said + complaint
+    assert "Streaming the default clip" not in said
+    frames = json.loads((artifacts / "frames.json").read_text())["frames"]
+    assert len({frame["camera_hash"] for frame in frames}) >= 10, "the pictures are not distinct"
+
+
+def test_live_stream_that_the_camera_does_not_take(demo_of_stream):
+    status, _, complaint = demo_of_stream("yuv444p")
+    assert status == 1
+    (line,) = complaint.splitlines()
+    assert "cannot play the stream on" in line and "4:2:0" in line
+
+
 def test_missing_video(demo):
     assert "there is no file /nowhere/x.mp4" in refused(demo(VIDEO="/nowhere/x.mp4"))
 

@@ -10,9 +10,18 @@ from . import clip
 from .cli import UserError, step
 from .guest import Guest
 from .paths import BUILD
+from .regs import camera as regs
 
 PHOTOS = BUILD / "clip" / "photos.y4m"
 _WAIT_FOR_STREAM = 10
+_WAIT_FOR_HEADER = 30
+_ENDED = {
+    regs.BATON_CAMERA_SRC_END: "it ended before its first picture was captured",
+    regs.BATON_CAMERA_SRC_MALFORMED: "it is no YUV4MPEG2",
+    regs.BATON_CAMERA_SRC_TRUNCATED: "it ended within a picture",
+    regs.BATON_CAMERA_SRC_UNSUPPORTED:
+        "not progressive 4:2:0 of an even size, 64x64 to 3840x2160 (-pix_fmt yuv420p)",
+}
 
 
 class ClipSource:
@@ -96,15 +105,24 @@ class LiveSource:
             for chardev in guest.qmp.cmd("query-chardev"):
                 if chardev["label"] == "live" and "disconnected" not in chardev["filename"]:
                     return True
+            if _register(guest, "CAM_SRC_STATUS") in _ENDED:
+                return True  # somebody came and went
             time.sleep(0.2)  # QMP has no event for this
         return False
 
     def _wait_for_picture(self, guest: Guest) -> None:
         """Wait until the camera knows the size of what it is to capture."""
-        size_known = "grep -q 'SRC_SIZE = 0x0*[1-9a-f]' /sys/kernel/debug/baton-camera.0/registers"
-        while guest.run(f"{size_known} || {{ sleep 0.2; false; }}", check=False).status:
+        deadline = time.monotonic() + _WAIT_FOR_HEADER
+        while True:
             if self._feeder and self._feeder.poll() is not None:
                 raise UserError(f"cannot stream {self._video}: {_last_line(self._log)}")
+            if reason := _ENDED.get(_register(guest, "CAM_SRC_STATUS")):
+                raise UserError(f"cannot play the stream on {self._socket}: {reason}")
+            if _register(guest, "CAM_SRC_SIZE"):
+                return
+            if time.monotonic() > deadline:
+                raise UserError(f"nothing came on {self._socket} for {_WAIT_FOR_HEADER} s")
+            time.sleep(0.2)
 
     def frames(self) -> int:
         return 150
@@ -114,6 +132,11 @@ class LiveSource:
             self._feeder.kill()
             self._feeder.wait()
         self._socket.unlink(missing_ok=True)
+
+
+def _register(guest: Guest, name: str) -> int:
+    line = guest.run(f"grep '^{name} = ' /sys/kernel/debug/baton-camera.0/registers").stdout
+    return int(line.split()[-1], 16)
 
 
 def _last_line(log: Path) -> str:

@@ -43,9 +43,11 @@ def _play_until_interrupted(guest: Guest, screen: Path) -> dict:
     return pipeline.report(guest, command)
 
 
-def _hash_of(screen: Path) -> str:
-    """The frame hash of a screenshot: lines of B, G, R, 0xff."""
+def _hash_of(screen: Path, width: int, height: int) -> str:
+    """The frame hash of the picture in the middle of a screenshot: lines of B, G, R, 0xff."""
     picture = Image.open(screen).convert("RGBA")
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    picture = picture.crop((left, top, left + width, top + height))
     return f"{xxhash.xxh64_intdigest(picture.tobytes('raw', 'BGRA')):#018x}"
 
 
@@ -98,7 +100,9 @@ def verdict(report: dict, screen: Path) -> dict[str, tuple[bool, str]]:
         "frames lost": _none_lost(report["summary"]),
     }
     if report["pipeline"]["frames"]:  # else it was taken while the film went on
-        last = bool(shown) and screen.exists() and shown[-1]["camera_hash"] == _hash_of(screen)
+        size = report["pipeline"]["width"], report["pipeline"]["height"]
+        last = (bool(shown) and screen.exists()
+                and shown[-1]["camera_hash"] == _hash_of(screen, *size))
         findings["screenshot is the last frame"] = last, "yes" if last else "NO"
     return findings
 

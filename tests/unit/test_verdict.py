@@ -43,7 +43,8 @@ def counts(frames: list[dict], **changes) -> dict:
 
 def goods(frames: list[dict], screen, wanted: int = 1, buffers: tuple = (MOVED,),
           **changes) -> list[bool]:
-    report = {"frames": frames, "buffers": buffers, "pipeline": {"frames": wanted},
+    pipeline = {"frames": wanted, "width": 64, "height": 64}
+    report = {"frames": frames, "buffers": buffers, "pipeline": pipeline,
               "summary": counts(frames, **changes)}
     return [good for good, _ in verdict(report, screen).values()]
 
@@ -87,6 +88,13 @@ def test_copied(screen):
 def test_other_screen(screen):
     Image.new("RGB", (64, 64), (9, 9, 9)).save(screen)
     assert goods([frame()], screen) == [True, True, True, True, False]
+
+
+def test_picture_smaller_than_the_screen(screen):
+    picture = Image.new("RGB", (320, 240))
+    picture.paste((1, 2, 3), (128, 88, 192, 152))
+    picture.save(screen)
+    assert goods([frame()], screen) == GOOD
 
 
 def test_screenshot_while_the_film_goes_on(screen):
