@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-import os
-import platform
 import shutil
 
 from harness import cli, paths
 
-from . import builds, moves, streams, witness
+from . import about, builds, moves, streams, witness
 from .results import Results
 
 OUT = paths.OUT / "bench"
@@ -15,7 +13,7 @@ def main() -> int:
     build = cli.setting("BENCH_BUILD", ("", "0", "1")) == "1"
     shutil.rmtree(OUT, ignore_errors=True)
     results = Results()
-    about = {"host": {"machine": platform.machine(), "cpus": os.cpu_count()}}
+    about.release_kernel()
     try:
         streams.first_frame(results, OUT)
         streams.real_time(results, OUT)
@@ -25,11 +23,12 @@ def main() -> int:
         moves.moves(results, OUT)
         moves.moves_while_streaming(results, OUT)
         builds.edit_to_running(results, OUT)
+        builds.demo_again(results)
         builds.sizes(results)
         if build:
             builds.from_nothing(results)
     finally:
-        results.write(OUT / "bench.json", about)
+        results.write(OUT / "bench.json", about.about())
     print(f"  {(OUT / 'bench.json').relative_to(paths.ROOT)}")
     return 0
 
