@@ -6,16 +6,13 @@ import os
 import queue
 import shlex
 import shutil
-import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness import cli, paths
-from harness.errors import InfrastructureError
 
-from ..clauses import CONTRACT
 from ..report import kernel_name
 from .mutant import Mutant, read_all
 from .sandbox import BuildError, Sandbox
@@ -90,16 +87,14 @@ class Run:
                 check_tests(self._all, sandbox, log)
             else:
                 sandbox.build(log)
-            while not self.error and not self._left.empty():
-                self._next(sandbox)
+            while not self.error:
+                self._test(self._left.get_nowait(), sandbox)
+        except queue.Empty:
+            return
         except BaseException as err:
             self.error = self.error or err
 
-    def _next(self, sandbox: Sandbox) -> None:
-        try:
-            mutant = self._left.get_nowait()
-        except queue.Empty:
-            return
+    def _test(self, mutant: Mutant, sandbox: Sandbox) -> None:
         log = OUT / f"{mutant.name}.log"
         verdict = test(mutant, sandbox, log)
         if verdict.status == KILLED:

@@ -3,6 +3,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
             "message": str(call.excinfo.value).strip().splitlines()[:1] if call.excinfo else [],
             "at": lines[-1],
         }
-        with open(os.environ["BATON_RECORD"], "a") as file:
+        with Path(os.environ["BATON_RECORD"]).open("a") as file:
             print(json.dumps(record), file=file)
     return report
