@@ -32,11 +32,8 @@ contract: guest test-programs ## Test the dma-buf contract, clause by clause: ou
 mutants: guest test-programs ## Break the project in many ways, each for a clause to notice: out/mutants/
 	@$(HARNESS) contract.mutants
 
-# What a guest runs is tested once more by the debug kernel's checks.
-test-full: test ## As test, then the guests' tests with KERNEL_CONFIG=debug
-	@mv out/test/junit.xml out/junit-release.xml
-	@$(MAKE) --no-print-directory test KERNEL_CONFIG=debug \
-		T="$(addprefix tests/,boot contract drivers pipeline)"
+test-full: setup ## Test on all kernels, with the mutants (hours): out/full/
+	@$(HARNESS) harness.full
 
 contract-table: setup ## Put the last results of make contract into docs/contract.md
 	@$(HARNESS) contract.table
