@@ -4,8 +4,8 @@
 from harness import devicetree, paths
 
 from .frames import Frame
-from .guestrun import Evidence, Outcome
-from .receipt import FAILURE, NOT_PROVEN, ZERO_COPY, Entry, Judge, Move, verdict
+from .guestrun import Evidence, Outcome, lost_events
+from .receipt import FAILURE, NOT_PROVEN, ZERO_COPY, Claim, Entry, Judge, Move, verdict
 
 VERSION = 1
 
@@ -60,7 +60,7 @@ def _unwatched(evidence: Evidence) -> list[str]:
     return [f"{name} (idle: it carries the results after the end)" for name in evidence.virtio]
 
 
-def judge(evidence: Evidence, outcome: Outcome) -> list[Entry]:
+def _judge(evidence: Evidence, outcome: Outcome, claims: list[Claim]) -> list[Entry]:
     pipeline = outcome.pipeline
     return Judge(
         evidence.tracker,
@@ -69,29 +69,55 @@ def judge(evidence: Evidence, outcome: Outcome) -> list[Entry]:
         evidence.moves,
         camera=pipeline.camera,
         plane=pipeline.plane,
-    ).entries(outcome.claims(evidence.clock_offset), outcome.first_interval, outcome.end_interval)
+    ).entries(claims, outcome.first_interval, outcome.end_interval)
 
 
 def _pipeline(evidence: Evidence, outcome: Outcome) -> dict:
-    entries = judge(evidence, outcome)
-    reasons = list(dict.fromkeys(reason for entry in entries for reason in entry.reasons))
-    if not entries:
-        reasons.append(f"the pipeline showed nothing: {outcome.message}")
+    claims = outcome.claims(evidence.clock_offset)
+    entries = _judge(evidence, outcome, claims)
+    doubts = outcome.doubts(len(claims))
+    reasons = dict.fromkeys(reason for entry in entries for reason in entry.reasons)
     return {
         "name": outcome.pipeline.name,
         "options": list(outcome.pipeline.options),
         "claims_zero_copy": outcome.pipeline.claims_zero_copy,
-        "verdict": verdict(entries),
-        "reasons": reasons,
+        "verdict": verdict(entries, doubts),
+        "reasons": [*reasons, *doubts],
         "frames": [_entry(entry) for entry in entries],
     }
 
 
-def statement(pipelines: list[dict]) -> str:
+def _is_caught(pipeline: dict) -> bool:
+    """Was one that copies found out, and a CPU named?"""
+    touches = [touch for frame in pipeline["frames"] for touch in frame["cpu"]["touches"]]
+    return pipeline["verdict"] == FAILURE and bool(touches)
+
+
+def _doubts(evidence: Evidence, pipelines: list[dict]) -> list[str]:
+    """Why the instruments themselves cannot be trusted in this run."""
+    doubts = [
+        f"{p['name']}: it copies with a CPU and was not caught"
+        for p in pipelines
+        if not p["claims_zero_copy"] and not _is_caught(p)
+    ]
+    if not any(p["claims_zero_copy"] for p in pipelines):
+        doubts.append("no pipeline claims to be zero-copy")
+    if evidence.clock_offset is None:
+        doubts.append("the clocks of guest and monitor have no frame in common")
+    if lost := lost_events(evidence.trace):
+        doubts.append(f"the guest's trace lost {lost} events, and moves with them")
+    elif lost is None:
+        doubts.append("the guest's trace is missing, and moves with it")
+    return doubts
+
+
+def statement(pipelines: list[dict], doubts: list[str]) -> str:
     """The verdict in one sentence."""
     claiming = [p for p in pipelines if p["claims_zero_copy"]]
     frames = [f for p in claiming for f in p["frames"]]
     bad = [p for p in claiming if p["verdict"] != ZERO_COPY]
+    if doubts and not any(p["verdict"] == FAILURE for p in bad):
+        return f"Not proven: {doubts[0]}."
     if not bad:
         return (
             f"No frame was copied: {len(frames)} scanouts of {len(claiming)} pipelines read the "
@@ -107,11 +133,13 @@ def statement(pipelines: list[dict]) -> str:
 def receipt(evidence: Evidence, dtb: str, icount: bool) -> dict:
     pipelines = [_pipeline(evidence, outcome) for outcome in evidence.outcomes]
     verdicts = {p["verdict"] for p in pipelines if p["claims_zero_copy"]}
+    doubts = _doubts(evidence, pipelines)
     worst = FAILURE if FAILURE in verdicts else NOT_PROVEN
     return {
         "version": VERSION,
-        "verdict": ZERO_COPY if verdicts == {ZERO_COPY} else worst,
-        "statement": statement(pipelines),
+        "verdict": ZERO_COPY if verdicts == {ZERO_COPY} and not doubts else worst,
+        "statement": statement(pipelines, doubts),
+        "reasons": doubts,
         "machine": {
             "dtb": dtb,
             "icount": icount,

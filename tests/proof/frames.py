@@ -23,8 +23,11 @@ def merge(ranges: Iterable[Range]) -> tuple[Range, ...]:
 
 
 def pages(ranges: Iterable[Range]) -> Iterator[int]:
+    """Each page once, though several of the RANGES, which ascend, may lie in it."""
+    end = 0
     for start, size in ranges:
-        yield from range(start & -PAGE, start + size, PAGE)
+        yield from range(max(start & -PAGE, end), start + size, PAGE)
+        end = max(end, -(-(start + size) // PAGE) * PAGE)
 
 
 @dataclass(eq=False)

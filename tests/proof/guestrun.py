@@ -90,6 +90,11 @@ class Pipeline:
     companion: str = ""  # a command to run meanwhile
     hold: bool = False  # the last one may leave its last picture on the screen
 
+    @property
+    def frames(self) -> int:
+        """How many it is to show."""
+        return int(self.options[self.options.index("--frames") + 1])
+
 
 @dataclass
 class Outcome:
@@ -100,14 +105,26 @@ class Outcome:
     message: str
     first_interval: int
     end_interval: int
+    status: int | None  # with which it ended
 
-    def claims(self, clock_offset: int) -> list[Claim]:
+    def claims(self, clock_offset: int | None) -> list[Claim]:
+        if clock_offset is None:
+            return []
         frames = self.report["frames"] if self.report else []
         return [
             Claim(frame["sequence"], frame["flip_ns"] - clock_offset)
             for frame in frames
             if frame["shown_frame"] is not None
         ]
+
+    def doubts(self, claims: int) -> list[str]:
+        """Why its CLAIMS are not the whole story, even if each of them is true."""
+        doubts = []
+        if self.status != 0:
+            doubts.append(f"the pipeline ended with status {self.status}: {self.message}")
+        if claims < self.pipeline.frames:
+            doubts.append(f"it showed {claims} frames instead of {self.pipeline.frames}")
+        return doubts
 
 
 class Window(NamedTuple):
@@ -128,7 +145,7 @@ class Evidence:
     symbols: Symbols
     moves: list[Move]
     trace: str
-    clock_offset: int  # guest's CLOCK_MONOTONIC - the monitor's time
+    clock_offset: int | None  # guest's CLOCK_MONOTONIC - the monitor's time
     virtio: list[str]
     windows: dict[str, list[Window]]
 
@@ -193,10 +210,20 @@ def _marks(tracker: Tracker) -> dict[int, int]:
     return {record.a: record.interval for record in tracker.marks}
 
 
-def _fetch_outcome(guest: Guest, number: int, pipeline: Pipeline) -> tuple[dict | None, str]:
-    text = guest.run(f"cat /run/{number}.json", check=False).stdout
-    message = guest.run(f"cat /run/{number}.err /run/{number}.status", check=False).stdout
-    return (json.loads(text) if text.strip() else None), message.strip()
+class Told(NamedTuple):
+    """What a pipeline left in the guest."""
+
+    report: dict | None
+    message: str
+    status: int | None
+
+
+def _fetch(guest: Guest, number: int) -> Told:
+    def content(kind: str) -> str:
+        return guest.run(f"cat /run/{number}.{kind}", check=False).stdout.strip()
+
+    report, message, status = map(content, ("json", "err", "status"))
+    return Told(json.loads(report) if report else None, message, int(status) if status else None)
 
 
 def _end_held(guest: Guest, number: int) -> None:
@@ -216,9 +243,11 @@ _MOVE = re.compile(
 )
 
 
-def parse_moves(trace: str, offset: int) -> list[Move]:
+def parse_moves(trace: str, offset: int | None) -> list[Move]:
     """OFFSET: of the trace's clock to the monitor's."""
     moves, begun = [], {}
+    if offset is None:
+        return moves
     for seconds, micros, what, buffer, size, address in _MOVE.findall(trace):
         if what == "begin":
             begun[buffer] = int(address, 16), int(size)
@@ -229,7 +258,16 @@ def parse_moves(trace: str, offset: int) -> list[Move]:
     return moves
 
 
-def _clock_offset(tracker: Tracker, outcomes: Sequence[Outcome]) -> int:
+_ENTRIES = re.compile(r"^# entries-in-buffer/entries-written: (\d+)/(\d+)", re.MULTILINE)
+
+
+def lost_events(trace: str) -> int | None:
+    """How many events the ring of the guest's trace lost; None: it does not tell."""
+    match = _ENTRIES.search(trace)
+    return int(match[2]) - int(match[1]) if match else None
+
+
+def _clock_offset(tracker: Tracker, outcomes: Sequence[Outcome]) -> int | None:
     """By a frame whose start both the camera and its driver tell, to 1 us."""
     for outcome in outcomes:
         starts = {
@@ -240,7 +278,7 @@ def _clock_offset(tracker: Tracker, outcomes: Sequence[Outcome]) -> int:
         for frame in outcome.report["frames"] if outcome.report else []:
             if frame["sequence"] in starts:
                 return frame["timestamp_ns"] - starts[frame["sequence"]]
-    return 0
+    return None
 
 
 def _virtio(guest: Guest) -> list[str]:
@@ -280,9 +318,7 @@ def run(
             guest.screendump(screen)
         if pipelines[-1].hold:
             _end_held(guest, len(pipelines))
-        told = [
-            _fetch_outcome(guest, number, pipeline) for number, pipeline in enumerate(pipelines, 1)
-        ]
+        told = [_fetch(guest, number) for number in range(1, len(pipelines) + 1)]
         trace = guest.get(f"{TRACING}/trace").decode()
         kallsyms = guest.get("/proc/kallsyms").decode()
         processes = _processes(guest)
@@ -300,8 +336,17 @@ def run(
     tracker = Tracker(read_log(directory / "bus.log"))
     marks = _marks(tracker)
     outcomes = [
-        Outcome(pipeline, report, message, marks[number << 8 | BEGIN], marks[number << 8 | END])
-        for number, (pipeline, (report, message)) in enumerate(zip(pipelines, told, strict=True), 1)
+        Outcome(
+            pipeline,
+            report,
+            message,
+            marks[number << 8 | BEGIN],
+            marks[number << 8 | END],
+            status,
+        )
+        for number, (pipeline, (report, message, status)) in enumerate(
+            zip(pipelines, told, strict=True), 1
+        )
     ]
     offset = _clock_offset(tracker, outcomes)
     return Evidence(

@@ -12,12 +12,13 @@ from harness.buslog import MARK, VBLANK
 from .frames import PAGE
 from .guestrun import Evidence
 
-_ENGINES, _CPUS, _TOUCHES = 1, 2, 3
+_ENGINES, _CPUS, _TOUCHES, _MOVES = 1, 2, 3, 4
 _MARKS = 255  # a thread of the engines
 _LINE = re.compile(
     r"\s*(?P<task>.*)-(?P<pid>\d+)\s+\[(?P<cpu>\d+)\]\s+\S+\s+"
     r"(?P<seconds>\d+)\.(?P<micros>\d{6}): (?P<event>[\w.]+): (?P<text>.*)"
 )
+_BUFFER = re.compile(r"\bbuffer=(\d+)")
 
 
 def _us(ns: int) -> float:
@@ -69,28 +70,39 @@ def _engines(evidence: Evidence) -> list[dict]:
     return events
 
 
+def _track(match: re.Match) -> tuple[int, int]:
+    """An interrupt stays on its CPU; a move is the buffer's: its task may change CPUs."""
+    buffer = _BUFFER.search(match["text"])
+    if match["event"].startswith("baton_buf_move_") and buffer:
+        return _MOVES, int(buffer[1])
+    return _CPUS, int(match["cpu"]) + 1
+
+
+def _names(tracks: set[tuple[int, int]]) -> list[dict]:
+    events = [_name(_CPUS, "CPUs (ftrace)"), _name(_MOVES, "buffer moves (ftrace)")]
+    for pid, tid in sorted(tracks):
+        name = f"CPU {tid - 1}" if pid == _CPUS else f"buffer {tid}"
+        events.append(_name(pid, name, tid))
+    return events
+
+
 def _ftrace(evidence: Evidence) -> list[dict]:
-    events, open_spans = [_name(_CPUS, "CPUs (ftrace)")], {}
-    cpus = set()
-    for line in evidence.trace.splitlines():
-        match = _LINE.match(line)
-        if not match:
-            continue
-        cpu, event = int(match["cpu"]), match["event"]
+    if evidence.clock_offset is None:
+        return []
+    events, open_spans, tracks = [], {}, set()
+    for match in filter(None, map(_LINE.match, evidence.trace.splitlines())):
+        event, task, track = match["event"], match["task"], _track(match)
         time = int(match["seconds"] + match["micros"]) * 1000 - evidence.clock_offset
-        cpus.add(cpu)
-        start, end = event.endswith(("_entry", "_begin")), event.endswith(("_exit", "_end"))
+        tracks.add(track)
         base = event.rsplit("_", 1)[0]
-        if start:
-            open_spans[cpu, base] = time, match["text"]
-        elif end and (cpu, base) in open_spans:
-            began, text = open_spans.pop((cpu, base))
-            events.append(_span(_CPUS, cpu + 1, base, began, time, task=match["task"], text=text))
+        if event.endswith(("_entry", "_begin")):
+            open_spans[track, base] = time, match["text"]
+        elif event.endswith(("_exit", "_end")) and (track, base) in open_spans:
+            began, text = open_spans.pop((track, base))
+            events.append(_span(*track, base, began, time, task=task, text=text))
         else:
-            events.append(
-                _instant(_CPUS, cpu + 1, event, time, task=match["task"], text=match["text"])
-            )
-    return events + [_name(_CPUS, f"CPU {cpu}", cpu + 1) for cpu in sorted(cpus)]
+            events.append(_instant(*track, event, time, task=task, text=match["text"]))
+    return events + _names(tracks)
 
 
 def _touches(evidence: Evidence) -> list[dict]:

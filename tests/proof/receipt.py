@@ -5,7 +5,7 @@ A pipeline claims which camera frame each of its pictures is. For each scanout
 from the first claim to the last the claim must be borne out by the bus:
 
 * the display read the addresses that the camera wrote that frame to;
-* both hashed the same pixels, which no other frame of the run has;
+* both hashed the same pixels, which no earlier frame of the camera had;
 * no CPU loaded from these pages, or stored to them, from the start of the frame
   to the end of the scanout.
 """
@@ -69,8 +69,10 @@ class CpuTouches:
 
     def __init__(self, touches: Iterable[Touch]):
         self._by_page: dict[int, list[Touch]] = defaultdict(list)
+        self._intervals: list[int] = []
         for touch in touches:
             self._by_page[touch.page].append(touch)
+            self._intervals.append(touch.interval)
 
     def between(self, page: int, first: int, end: int) -> list[Touch]:
         """Of the intervals FIRST to END - 1."""
@@ -78,6 +80,11 @@ class CpuTouches:
         low = bisect_left(touches, first, key=lambda touch: touch.interval)
         high = bisect_left(touches, end, key=lambda touch: touch.interval)
         return touches[low:high]
+
+    def witnessed(self, first: int, end: int) -> bool:
+        """Did the witness see anything at all in the intervals FIRST to END - 1?"""
+        at = bisect_left(self._intervals, first)
+        return at < len(self._intervals) and self._intervals[at] < end
 
 
 class Judge:
@@ -120,7 +127,7 @@ class Judge:
                 shown = shown[:1]
             for display in shown or [None]:
                 entries.append(self._judge(claim, cameras.get(claim.sequence), display))
-        self._check_repeats(entries)
+        self._check_repeats(entries, cameras.values())
         return entries
 
     def _judge(self, claim: Claim, camera: Frame | None, display: Frame | None) -> Entry:
@@ -196,6 +203,8 @@ class Judge:
             entry.stored += stored
             entry.touches.append(f"{who}: {loaded} bytes loaded, {stored} stored")
             entry.fail(f"touched by a CPU: {entry.touches[-1]}")
+        if not self._touches.witnessed(*span):
+            entry.fail("the CPU witness recorded nothing meanwhile", NOT_PROVEN)
         if self._touches.between(UNKNOWN_PAGE, *span):
             entry.fail("a CPU accessed memory at an address that is not known", NOT_PROVEN)
         addresses = set(pages(camera.ranges)) | set(pages(display.ranges))
@@ -205,23 +214,28 @@ class Judge:
             if camera.start_ns <= move.time < display.done_ns and move.start in addresses
         ]
 
-    def _check_repeats(self, entries: list[Entry]) -> None:
-        """A picture that comes twice proves nothing about the second time."""
+    @staticmethod
+    def _check_repeats(entries: list[Entry], cameras: Iterable[Frame]) -> None:
+        """A picture that comes twice, shown or not, proves nothing about the second time."""
         first_with: dict[int, int] = {}
+        for frame in sorted(cameras, key=lambda frame: frame.number):
+            if frame.hash is not None:
+                first_with.setdefault(frame.hash, frame.number)
         for entry in entries:
-            if entry.camera is None or entry.camera.hash is None:
-                continue
-            first = first_with.setdefault(entry.camera.hash, entry.sequence)
-            if first != entry.sequence:
-                entry.fail(f"repeated: the camera delivered the picture of frame {first} again")
+            first = entry.camera and first_with.get(entry.camera.hash)
+            if first is not None and first < entry.sequence:
+                entry.fail(
+                    f"repeated: the camera delivered the picture of frame {first} again",
+                    NOT_PROVEN,
+                )
 
     def _describe(self, code: Code) -> str:
         return self._symbols.describe(code)
 
 
-def verdict(entries: list[Entry]) -> str:
-    """Of a pipeline: the worst of its frames."""
+def verdict(entries: list[Entry], doubts: Iterable[str] = ()) -> str:
+    """Of a pipeline: the worst of its frames; with DOUBTS it is not proven at best."""
     verdicts = {entry.verdict for entry in entries}
     if FAILURE in verdicts:
         return FAILURE
-    return ZERO_COPY if verdicts == {ZERO_COPY} else NOT_PROVEN
+    return ZERO_COPY if verdicts == {ZERO_COPY} and not doubts else NOT_PROVEN

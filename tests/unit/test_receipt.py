@@ -65,8 +65,13 @@ class Bus:
         self.record(buslog.FRAME_DONE, DISPLAY0, a=number, b=hash_, d=int(hash_ != 0))
         self.record(buslog.VBLANK, DISPLAY0, a=number + 1)
 
-    def judge(self, claims, touches=(), moves=()):
-        """CLAIMS: camera frame and display frame."""
+    def elsewhere(self):
+        """What a CPU does all the time, in memory without pictures."""
+        return [touch(0x8000_0000, interval, loaded=8) for interval in range(self.interval + 1)]
+
+    def judge(self, claims, touches=(), moves=(), witness=True):
+        """CLAIMS: camera frame and display frame. WITNESS: it works."""
+        touches = [*touches, *(self.elsewhere() if witness else [])]
         claims = [Claim(sequence, self.starts.get(shown, 0)) for sequence, shown in claims]
         touches = sorted(touches, key=lambda touch: touch.interval)
         tracker = Tracker(buslog.parse_log(self.data))
@@ -199,14 +204,17 @@ def test_a_frame_overwritten_while_it_is_scanned_is_a_failure():
     assert entry.reasons == ["stale: the display read frame 0, 1 instead of 0"]
 
 
-def test_a_picture_that_comes_again_proves_nothing():
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_picture_that_comes_again_proves_nothing(shown):
+    """Also if it was not on the display the first time."""
     bus = Bus()
     bus.capture(0, A)
     bus.scan(10, A, 0x1000)
     bus.capture(1, B, hash_=0x1000)
     bus.scan(11, B, 0x1000)
-    first, second = bus.judge([(0, 10), (1, 11)])
-    assert first.verdict == ZERO_COPY
+    *first, second = bus.judge([(0, 10), (1, 11)] if shown else [(1, 11)])
+    assert [entry.verdict for entry in first] == [ZERO_COPY] * shown
+    assert second.verdict == NOT_PROVEN
     assert second.reasons == ["repeated: the camera delivered the picture of frame 0 again"]
 
 
@@ -218,7 +226,8 @@ def test_reading_less_than_the_camera_wrote_is_a_failure():
 
 
 @pytest.mark.parametrize(
-    "spoil", ["no hash", "unknown address", "no scanout", "no frame", "failed frame"]
+    "spoil",
+    ["no hash", "unknown address", "no scanout", "no frame", "failed frame", "no witness"],
 )
 def test_what_cannot_be_known_is_not_proven(spoil):
     bus = Bus()
@@ -227,7 +236,7 @@ def test_what_cannot_be_known_is_not_proven(spoil):
     if spoil != "no scanout":
         bus.scan(10, A, 0x1000)
     touches = [touch(UNKNOWN_PAGE, 2, loaded=8)] if spoil == "unknown address" else []
-    entry = one(bus.judge([(0, 10)], touches))
+    entry = one(bus.judge([(0, 10)], touches, witness=spoil != "no witness"))
     assert entry.verdict == NOT_PROVEN
     assert entry.reasons
 
@@ -240,8 +249,32 @@ def test_moves_between_start_and_scanout_are_told():
     assert one(bus.judge([(0, 10)], moves=[before, inside])).moves == [inside]
 
 
+def test_a_witness_whose_clock_stands_still_proves_nothing():
+    bus = Bus()
+    bus.record(buslog.MARK, a=1)
+    bus.capture(0, A)
+    bus.scan(10, A, 0x1000)
+    stuck = [touch(0x8000_0000, 0, loaded=1 << 20)]
+    entry = one(bus.judge([(0, 10)], stuck, witness=False))
+    assert (entry.verdict, entry.reasons) == (
+        NOT_PROVEN,
+        ["the CPU witness recorded nothing meanwhile"],
+    )
+
+
 def test_no_claim_is_not_proven():
     assert verdict([]) == NOT_PROVEN
+
+
+def test_bytes_of_a_page_that_lines_share_are_counted_once():
+    """Lines with padding between them are ranges of their own."""
+    bus = Bus()
+    bus.record(buslog.FRAME_START, CAMERA0, a=0)
+    for line in range(4):
+        bus.record(buslog.WRITE, CAMERA0, b=A + line * 0x200, c=0x100)
+    bus.record(buslog.FRAME_DONE, CAMERA0, a=0, b=0x1000, d=1)
+    bus.scan(10, A, 0x1000)
+    assert one(bus.judge([(0, 10)], [touch(A, 2, loaded=4)])).loaded == 4
 
 
 def test_a_log_that_is_cut_off_is_refused():
@@ -256,3 +289,9 @@ def test_ranges_are_joined():
         (0x5000, 8),
     )
     assert list(pages([(0x1FFF, 2)])) == [0x1000, 0x2000]
+
+
+def test_pages_come_once():
+    assert list(pages([(0x1100, 8), (0x1F00, 0x200), (0x2F00, 8), (0x5000, 0x1000)])) == [
+        0x1000, 0x2000, 0x5000,
+    ]  # fmt: skip

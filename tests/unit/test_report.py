@@ -2,7 +2,7 @@
 """report.html and trace.json, from made-up runs."""
 
 import json
-import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,16 +13,18 @@ from harness.witness import Code, Touch
 from proof import document, perfetto, report
 from proof.frames import Tracker
 from proof.guestrun import Evidence, Outcome, Pipeline, Window, parse_moves
-from proof.receipt import CpuTouches, Move
+from proof.receipt import NOT_PROVEN, ZERO_COPY, CpuTouches, Move
 from proof.symbols import Symbols
+from unit.report_checks import assert_well_formed, browse
 from unit.test_receipt import A, B, Bus
 
 CLOCK_OFFSET = 5_000_000_000
 TRACE = """# tracer: nop
+# entries-in-buffer/entries-written: 5/5   #P:2
           <idle>-0       [001] d.h..     5.000010: irq_handler_entry: irq=12 name=baton-camera
           <idle>-0       [001] d.h..     5.000012: irq_handler_exit: irq=12 ret=handled
    baton-pipeline-57     [000] .....     5.000001: baton_buf_move_begin: camera buffer=7 bytes=12288 at=0x8a0000000 pieces=3 generation=0
-   baton-pipeline-57     [000] .....     5.000003: baton_buf_move_end: camera buffer=7 copied=0 at=0xa0000000 pieces=1 generation=1 ns=2000
+   baton-pipeline-57     [001] .....     5.000003: baton_buf_move_end: camera buffer=7 copied=0 at=0xa0000000 pieces=1 generation=1 ns=2000
    baton-pipeline-57     [000] .....     5.000015: drm_vblank_event: crtc=0, seq=3
 """  # noqa: E501
 
@@ -41,9 +43,13 @@ def _evidence(copies: bool) -> Evidence:
     bus.scan(11, B if copies else A, 0x1001)
     claims = [(0, CLOCK_OFFSET + bus.starts[10]), (1, CLOCK_OFFSET + bus.starts[11])]
     code = Code(0x40_0720, 0, 57)
-    touches = [Touch(B, 2, 0, 0, 4096, code, code)] if copies else []
+    touches = bus.elsewhere()
+    touches += [Touch(B, 2, 0, 0, 4096, code, code)] if copies else []
+    touches.sort(key=lambda touch: touch.interval)
+    pipeline = Pipeline("<the> camera's", ("--frames", "2"))
+    outcomes = [Outcome(pipeline, _pipeline_report(*claims), "", 0, 99, 0)]
     return Evidence(
-        [Outcome(Pipeline("<the> camera's", ()), _pipeline_report(*claims), "", 0, 99)],
+        outcomes,
         Tracker(parse_log(bus.data)),
         CpuTouches(touches),
         Symbols("", {57: "copier"}),
@@ -64,24 +70,6 @@ def dtb(monkeypatch):
     return "baton"
 
 
-def _browse(page: Path, *options: str) -> str:
-    return subprocess.run(
-        [
-            "chromium-headless-shell",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--host-resolver-rules=MAP * ~NOTFOUND",
-            "--window-size=1200,1600",
-            *options,
-            page.as_uri(),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    ).stdout
-
-
 @pytest.mark.parametrize("copies", [False, True])
 def test_the_report_opens_in_a_browser_with_its_verdict_on_top(tmp_path, dtb, copies):
     evidence = _evidence(copies)
@@ -92,12 +80,12 @@ def test_the_report_opens_in_a_browser_with_its_verdict_on_top(tmp_path, dtb, co
     (tmp_path / "screen.png").unlink()
 
     assert "http" not in page.read_text()
-    dom = _browse(page, "--dump-dom")
+    dom = browse(page, "--dump-dom")
     first = dom[dom.index("<body>") :].split("</h1>")[0]
     assert ("copier (process 57)" in first) == copies
     assert first.startswith("<body>\n<h1>" + ("Not zero-copy" if copies else "No frame was copied"))
     assert "&lt;the&gt; camera's" in dom
-    _browse(page, f"--screenshot={shot}")
+    browse(page, f"--screenshot={shot}")
     colours = {colour for _, colour in Image.open(shot).convert("RGB").getcolors(1 << 20)}
     assert (0x1B, 0x7F, 0x4B) in colours or copies  # good
     assert (0xB3, 0x26, 0x1E) in colours or not copies  # bad
@@ -126,27 +114,77 @@ def test_the_trace_has_all_sources_on_one_clock(dtb):
 
 
 def test_the_trace_is_well_formed(dtb):
-    """Trace event format: complete fields, tracks with names, spans that nest."""
-    events = json.loads(json.dumps(perfetto.trace(_evidence(copies=True))))["traceEvents"]
-    named = {(e["pid"], e["tid"], e["name"]) for e in events if e["ph"] == "M"}
-    open_ends: dict[tuple[int, int], list[float]] = {}
-    timed = [e for e in events if e["ph"] != "M"]
-    for event in sorted(timed, key=lambda e: (e["ts"], -e.get("dur", 0))):
-        track = event["pid"], event["tid"]
-        assert (event["pid"], 0, "process_name") in named
-        assert (*track, "thread_name") in named
-        assert event["ph"] in ("X", "i")
-        assert event["name"]
-        assert event["ts"] >= 0
-        if event["ph"] == "i":
-            assert event["s"] == "t"
-            continue
-        ends, end = open_ends.setdefault(track, []), event["ts"] + event["dur"]
-        assert event["dur"] >= 0
-        while ends and ends[-1] <= event["ts"] + 0.0005:
-            ends.pop()
-        assert not ends or end <= ends[-1] + 0.0005
-        ends.append(end)
+    trace = perfetto.trace(_evidence(copies=True))
+    assert_well_formed(json.loads(json.dumps(trace))["traceEvents"])
+
+
+def test_a_move_is_a_span_though_its_task_changes_cpus(dtb):
+    [move] = [
+        event
+        for event in perfetto.trace(_evidence(copies=False))["traceEvents"]
+        if event["name"].startswith("baton_buf_move")
+    ]
+    assert (move["ph"], move["tid"], move["ts"], move["dur"]) == ("X", 7, 1, 2)
+
+
+def _doubtful(evidence: Evidence, dtb: str) -> dict:
+    receipt = document.receipt(evidence, dtb, icount=True)
+    assert receipt["verdict"] == NOT_PROVEN
+    assert receipt["statement"].startswith("Not proven: ")
+    return receipt
+
+
+@pytest.mark.parametrize(
+    ("change", "doubt"),
+    [
+        ({"trace": TRACE.replace("5/5", "5/9")}, "the guest's trace lost 4 events"),
+        ({"trace": ""}, "the guest's trace is missing"),
+        ({"clock_offset": None}, "the clocks of guest and monitor have no frame in common"),
+    ],
+)
+def test_without_its_instruments_a_run_is_not_proven(dtb, change, doubt):
+    evidence = replace(_evidence(copies=False), **change)
+    receipt = _doubtful(evidence, dtb)
+    assert receipt["reasons"][0].startswith(doubt)
+    perfetto.trace(evidence)
+
+
+def test_a_copy_that_nobody_notices_shows_that_the_instruments_are_blind(dtb):
+    evidence = _evidence(copies=False)
+    blind = replace(evidence.outcomes[0], pipeline=Pipeline("C", ("--frames", "2"), False))
+    evidence.outcomes.append(blind)
+    receipt = _doubtful(evidence, dtb)
+    assert receipt["reasons"] == ["C: it copies with a CPU and was not caught"]
+    assert receipt["pipelines"][0]["verdict"] == ZERO_COPY
+
+
+def test_a_copy_counts_as_caught_only_if_a_cpu_is_named(dtb):
+    evidence = _evidence(copies=True)
+    pipeline = Pipeline("C", ("--frames", "2"), claims_zero_copy=False)
+    evidence.outcomes[0] = replace(evidence.outcomes[0], pipeline=pipeline)
+    # Stored where the display reads; nobody loads what the camera wrote.
+    blind = document.receipt(evidence, dtb, icount=True)["reasons"]
+    code = Code(0x40_0720, 0, 57)
+    loading = replace(evidence, touches=CpuTouches([Touch(A, 2, 0, 4096, 0, code, code)]))
+    seen = document.receipt(loading, dtb, icount=True)["reasons"]
+    assert set(blind) - set(seen) == {"C: it copies with a CPU and was not caught"}
+
+
+@pytest.mark.parametrize(
+    ("frames", "status", "doubt"),
+    [
+        (2, 1, "the pipeline ended with status 1: "),
+        (2, None, "the pipeline ended with status None: "),
+        (3, 0, "it showed 2 frames instead of 3"),
+    ],
+)
+def test_a_pipeline_that_failed_or_ended_early_is_not_proven(dtb, frames, status, doubt):
+    evidence = _evidence(copies=False)
+    pipeline = Pipeline("P", ("--frames", str(frames)))
+    evidence.outcomes[0] = replace(evidence.outcomes[0], pipeline=pipeline, status=status)
+    receipt = _doubtful(evidence, dtb)
+    assert receipt["pipelines"][0]["reasons"] == [doubt]
+    assert {frame["verdict"] for frame in receipt["pipelines"][0]["frames"]} == {ZERO_COPY}
 
 
 def test_moves_are_read_from_the_trace():
