@@ -4,6 +4,7 @@
 from pathlib import Path
 
 from determinism.test_time_travel import Machine, Record
+from harness.buslog import RECORD_SIZE
 
 RECORDS = 20000
 
@@ -15,7 +16,7 @@ def stream(directory: Path, name: str, disturb: bool) -> list[Record]:
         if not disturb:
             return machine.run_until(RECORDS)
         machine.cont()
-        while machine.log_path.stat().st_size < RECORDS * 80:
+        while machine.log_path.stat().st_size < RECORDS * RECORD_SIZE:
             for _ in range(100):
                 machine.qmp.cmd("query-status")
         machine.stop()

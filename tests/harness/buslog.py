@@ -17,6 +17,8 @@ from .regs import monitor as regs
 
 _RECORD = struct.Struct("<QQIBBBB5Q")
 _VERSION = 1
+RECORD_SIZE = _RECORD.size
+HEAD_SIZE = 17 * RECORD_SIZE    # at most: the log's own record and the masters' names
 
 NAME = 0
 READ = regs.BATON_MONITOR_READ
