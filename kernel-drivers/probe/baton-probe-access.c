@@ -150,13 +150,23 @@ static int probe_access_mapping(struct probe_mapping *mapping,
 	return ret;
 }
 
+/* Of four bytes a single load, as by a driver that peeks */
+static void probe_read_iosys(struct iosys_map *map, void *bounce,
+			     const struct baton_probe_access *args)
+{
+	if (args->len == sizeof(u32) && IS_ALIGNED(args->offset, sizeof(u32)))
+		*(u32 *)bounce = iosys_map_rd(map, args->offset, u32);
+	else
+		iosys_map_memcpy_from(bounce, map, args->offset, args->len);
+}
+
 static int probe_copy_iosys(struct iosys_map *map, void *bounce,
 			    const struct baton_probe_access *args)
 {
 	int ret = 0;
 
 	if (!(args->flags & BATON_PROBE_ACCESS_WRITE))
-		iosys_map_memcpy_from(bounce, map, args->offset, args->len);
+		probe_read_iosys(map, bounce, args);
 	ret = probe_copy(bounce, args);
 	if (!ret && args->flags & BATON_PROBE_ACCESS_WRITE)
 		iosys_map_memcpy_to(map, args->offset, bounce, args->len);

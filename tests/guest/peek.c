@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Meddles with the buffers of a running baton-pipeline, for the tests of the
- * proof: peek load | zva | kernel | stale
+ * Meddles with the picture that a running baton-pipeline shows next, for the
+ * tests of the proof: peek load | zva | kernel | stale [TIMES]
  *
- *   load    loads 4 bytes of a buffer through mmap, a few times
+ *   load    loads 4 bytes of its buffer through mmap
  *   zva     clears 64 bytes with DC ZVA
  *   kernel  has the kernel load 4 bytes (baton-probe)
  *   stale   puts a picture back on the screen that another one has replaced
@@ -25,12 +25,13 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define VICTIM "baton-pipeline"
+#define CARDS "/dev/dri/card"
+#define CARD CARDS "0"
 #define PAGE 4096
 #define OFFSET (5 * PAGE)	/* into a buffer */
 #define MAX_FILES 32
 #define POLL_US 500
 #define WARM_UP_US 300000
-#define TIMES 4
 #define PAUSE_US 60000	/* longer than a buffer is with one frame */
 
 static void die(const char *what)
@@ -111,50 +112,6 @@ static void wait_for_files(const char *link, int *files)
 	usleep(WARM_UP_US);
 }
 
-static char *map(int buffer, int protection)
-{
-	char *page = mmap(NULL, PAGE, protection, MAP_SHARED, buffer, OFFSET);
-
-	if (page == MAP_FAILED)
-		die("mmap");
-	return page;
-}
-
-static void meddle_load(int buffer)
-{
-	char *page = map(buffer, PROT_READ);
-
-	asm volatile("ldr w9, [%0]" : : "r" (page) : "x9", "memory");
-}
-
-static void meddle_zva(int buffer)
-{
-	char *page = map(buffer, PROT_WRITE);
-
-	asm volatile("dc zva, %0" : : "r" (page) : "memory");
-}
-
-static void meddle_kernel(int buffer)
-{
-	static int probe = -1;
-	struct baton_probe_get get = { .fd = buffer };
-	struct baton_probe_vmap vmap = { };
-	struct baton_probe_access access = { .offset = OFFSET, .len = 4 };
-	uint32_t data;
-
-	if (probe < 0)
-		probe = open("/dev/baton-probe", O_RDWR);
-	if (ioctl(probe, BATON_PROBE_IOC_GET, &get))
-		die("BATON_PROBE_IOC_GET");
-	vmap.buffer = get.id;
-	if (ioctl(probe, BATON_PROBE_IOC_VMAP, &vmap))
-		die("BATON_PROBE_IOC_VMAP");
-	access.id = vmap.id;
-	access.data = (uintptr_t)&data;
-	if (ioctl(probe, BATON_PROBE_IOC_ACCESS, &access))
-		die("BATON_PROBE_IOC_ACCESS");
-}
-
 static uint32_t shown_picture(int card, uint32_t plane)
 {
 	drmModePlane *state = drmModeGetPlane(card, plane);
@@ -180,6 +137,78 @@ static uint32_t active_plane(int card)
 	errno = ENOENT;
 	die("no plane is active");
 	return 0;
+}
+
+static uint32_t next_picture(int card)
+{
+	uint32_t plane = active_plane(card), old = shown_picture(card, plane);
+
+	while (shown_picture(card, plane) == old)
+		usleep(POLL_US);
+	return shown_picture(card, plane);
+}
+
+/* The buffer of a frame that the display begins to show at the next vblank. */
+static int next_buffer(int victims_card)
+{
+	static int card = -1;
+	drmModeFB2 *picture;
+	int buffer;
+
+	if (card < 0)
+		card = open(CARD, O_RDWR | O_CLOEXEC);
+	picture = drmModeGetFB2(card, next_picture(victims_card));
+	if (!picture)
+		die("drmModeGetFB2");
+	if (drmPrimeHandleToFD(card, picture->handles[0], O_RDWR | O_CLOEXEC, &buffer))
+		die("drmPrimeHandleToFD");
+	drmCloseBufferHandle(card, picture->handles[0]);
+	drmModeFreeFB2(picture);
+	return buffer;
+}
+
+static char *map(int buffer, int protection)
+{
+	char *page = mmap(NULL, PAGE, protection, MAP_SHARED, buffer, OFFSET);
+
+	if (page == MAP_FAILED)
+		die("mmap");
+	return page;
+}
+
+static void meddle_load(int card)
+{
+	char *page = map(next_buffer(card), PROT_READ);
+
+	asm volatile("ldr w9, [%0]" : : "r" (page) : "x9", "memory");
+}
+
+static void meddle_zva(int card)
+{
+	char *page = map(next_buffer(card), PROT_WRITE);
+
+	asm volatile("dc zva, %0" : : "r" (page) : "memory");
+}
+
+static void meddle_kernel(int card)
+{
+	static int probe = -1;
+	struct baton_probe_get get = { .fd = next_buffer(card) };
+	struct baton_probe_vmap vmap = { };
+	struct baton_probe_access access = { .offset = OFFSET, .len = 4 };
+	uint32_t data;
+
+	if (probe < 0)
+		probe = open("/dev/baton-probe", O_RDWR);
+	if (ioctl(probe, BATON_PROBE_IOC_GET, &get))
+		die("BATON_PROBE_IOC_GET");
+	vmap.buffer = get.id;
+	if (ioctl(probe, BATON_PROBE_IOC_VMAP, &vmap))
+		die("BATON_PROBE_IOC_VMAP");
+	access.id = vmap.id;
+	access.data = (uintptr_t)&data;
+	if (ioctl(probe, BATON_PROBE_IOC_ACCESS, &access))
+		die("BATON_PROBE_IOC_ACCESS");
 }
 
 static uint32_t find_property(int card, uint32_t plane, const char *name)
@@ -217,25 +246,25 @@ static void meddle_stale(int card)
 int main(int argc, char **argv)
 {
 	static const struct {
-		const char *name, *link;
-		void (*meddle)(int file);
+		const char *name;
+		void (*meddle)(int card);
 	} modes[] = {
-		{ "load", "/dmabuf:", meddle_load }, { "zva", "/dmabuf:", meddle_zva },
-		{ "kernel", "/dmabuf:", meddle_kernel },
-		{ "stale", "/dev/dri/card", meddle_stale },
+		{ "load", meddle_load }, { "zva", meddle_zva },
+		{ "kernel", meddle_kernel }, { "stale", meddle_stale },
 	};
+	int count = argc > 2 ? atoi(argv[2]) : 1;
 	int files[MAX_FILES];
 
-	for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(modes); i++) {
+	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(modes); i++) {
 		if (strcmp(argv[1], modes[i].name))
 			continue;
-		wait_for_files(modes[i].link, files);
-		for (int times = 0; times < TIMES; times++) {
+		wait_for_files(CARDS, files);
+		for (int times = 0; times < count; times++) {
 			modes[i].meddle(files[0]);
 			usleep(PAUSE_US);
 		}
 		return 0;
 	}
-	fprintf(stderr, "usage: peek load | zva | kernel | stale\n");
+	fprintf(stderr, "usage: peek load | zva | kernel | stale [TIMES]\n");
 	return 2;
 }

@@ -27,20 +27,27 @@ def pipelines(frames: int) -> list[Pipeline]:
         Pipeline("the display's buffers", (*common, "--allocator", "display")),
         Pipeline("NV12", (*common, "--format", "NV12")),
         Pipeline("two processes, RGB565", (*common, "--processes", "2", "--format", "RG16")),
+        Pipeline("buffers that move", (*common, "--attach-after", "6")),
         Pipeline("--copy, for comparison", (*common, "--copy"), claims_zero_copy=False),
         Pipeline("the camera's buffers", common, hold=True),
     ]
 
 
-def _pictures(receipt: dict, screen: Path) -> list[tuple[Path, str]]:
-    """The screenshot, if it is the last frame by its hash."""
+def picture(receipt: dict, screen: Path) -> tuple[str, str]:
+    """What the screenshot shows, or else why it is not in the report."""
     picture = Image.open(screen).convert("RGBA")
     digest = f"{xxhash.xxh64_intdigest(picture.tobytes('raw', 'BGRA')):#018x}"
-    frames = receipt["pipelines"][-1]["frames"]
-    if not frames or not frames[-1]["display"] or frames[-1]["display"]["hash"] != digest:
-        return []
-    text = f"Frame {frames[-1]['sequence']} on the display, hash {digest} as at the camera"
-    return [(screen, text)]
+    pipeline = receipt["pipelines"][-1]
+    shown = [frame for frame in pipeline["frames"] if frame["display"]]
+    if not shown:
+        return "", f"No picture: {pipeline['name']} showed none."
+    last = shown[-1]
+    if last["display"]["hash"] != digest:
+        return "", (
+            f"No picture: the screenshot has hash {digest}, but frame {last['sequence']}, the last "
+            f"of {pipeline['name']}, {last['display']['hash']}."
+        )
+    return f"Frame {last['sequence']} on the display, hash {digest} as at the camera", ""
 
 
 def _print(receipt: dict) -> None:
@@ -76,8 +83,12 @@ def main() -> int:
     receipt = document.receipt(evidence, dtb, icount)
     (directory / "receipt.json").write_text(json.dumps(receipt, indent=1) + "\n")
     (directory / "trace.json").write_text(json.dumps(perfetto.trace(evidence)) + "\n")
-    (directory / "report.html").write_text(report.render(receipt, _pictures(receipt, screen)))
+    caption, missing = picture(receipt, screen)
+    pictures = [(screen, caption)] if caption else []
+    (directory / "report.html").write_text(report.render(receipt, pictures, missing))
     _print(receipt)
+    if missing:
+        print(f"  {missing}")
     print(f"  {os.path.relpath(directory)}/report.html, {time.monotonic() - start:.1f} s")
     return 0 if receipt["verdict"] == ZERO_COPY else 1
 

@@ -89,8 +89,7 @@ def _pipeline(evidence: Evidence, outcome: Outcome) -> dict:
 
 def _is_caught(pipeline: dict) -> bool:
     """Was one that copies found out, and a CPU named?"""
-    touches = [touch for frame in pipeline["frames"] for touch in frame["cpu"]["touches"]]
-    return pipeline["verdict"] == FAILURE and bool(touches)
+    return any(frame["cpu"]["touches"] for frame in pipeline["frames"])
 
 
 def _doubts(evidence: Evidence, pipelines: list[dict]) -> list[str]:

@@ -225,13 +225,15 @@ def _picture(path: Path, caption: str) -> str:
     )
 
 
-def render(receipt: dict, pictures: list[tuple[Path, str]]) -> str:
+def render(receipt: dict, pictures: list[tuple[Path, str]], missing: str = "") -> str:
+    """MISSING: why there is not the picture that one expects."""
     good = receipt["verdict"] == ZERO_COPY
     parts = [
         f"<h1>{escape(receipt['statement'])}</h1>",
         "<h2>Pipelines</h2>",
         _pipelines(receipt),
-        "<h2>Pictures</h2>" if pictures else "",
+        "<h2>Pictures</h2>" if pictures or missing else "",
+        f"<p>{escape(missing)}</p>" if missing else "",
         *(_picture(path, caption) for path, caption in pictures),
         "<h2>Memory</h2>",
         _memory_map(receipt),

@@ -254,7 +254,8 @@ def test_a_witness_whose_clock_stands_still_proves_nothing():
     bus.record(buslog.MARK, a=1)
     bus.capture(0, A)
     bus.scan(10, A, 0x1000)
-    stuck = [touch(0x8000_0000, 0, loaded=1 << 20)]
+    bus.record(buslog.MARK, a=2)
+    stuck = [touch(0x8000_0000, interval, loaded=1 << 20) for interval in (0, bus.interval)]
     entry = one(bus.judge([(0, 10)], stuck, witness=False))
     assert (entry.verdict, entry.reasons) == (
         NOT_PROVEN,

@@ -3,14 +3,17 @@
 
 import json
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import pytest
+import xxhash
 from PIL import Image
 
 from harness.buslog import parse_log
 from harness.witness import Code, Touch
 from proof import document, perfetto, report
+from proof.__main__ import picture
 from proof.frames import Tracker
 from proof.guestrun import Evidence, Outcome, Pipeline, Window, parse_moves
 from proof.receipt import NOT_PROVEN, ZERO_COPY, CpuTouches, Move
@@ -190,3 +193,26 @@ def test_a_pipeline_that_failed_or_ended_early_is_not_proven(dtb, frames, status
 def test_moves_are_read_from_the_trace():
     [move] = parse_moves(TRACE, CLOCK_OFFSET)
     assert move == Move(3000, 7, 0x8_A000_0000, A, 12288)
+
+
+@pytest.mark.parametrize(
+    ("nothing", "colour", "reason"),
+    [
+        (False, "teal", "No picture: the screenshot has hash 0x"),
+        (False, None, ""),
+        (True, None, "No picture: <the> camera's showed none."),
+    ],
+)
+def test_the_picture_is_the_last_frame_or_says_why_not(tmp_path, dtb, nothing, colour, reason):
+    screen = tmp_path / "screen.png"
+    Image.new("RGBA", (64, 48), colour or "navy").save(screen)
+    receipt = document.receipt(_evidence(copies=False), dtb, icount=True)
+    last = receipt["pipelines"][-1]["frames"][-1]
+    last["display"]["hash"] = f"{xxhash.xxh64_intdigest(bytes([128, 0, 0, 255]) * 64 * 48):#018x}"
+    if nothing:
+        receipt["pipelines"][-1]["frames"] = []
+    caption, missing = picture(receipt, screen)
+    assert bool(caption) != bool(missing)
+    assert missing.startswith(reason)
+    assert bool(missing) == bool(reason)
+    assert escape(missing) in report.render(receipt, [], missing)
