@@ -121,10 +121,8 @@ def test_a_pipeline_that_claims_what_is_not_so_makes_it_fail(tmp_path, capsys):
 
 
 def test_it_also_works_in_real_time_on_all_processors(tmp_path):
-    """As with ICOUNT=off; at a rate that the host can keep up with, whatever it is."""
-    options = (
-        "--hash", "--pattern", "--size", "320x240", "--frames", "20", "--free-running",
-    )  # fmt: skip
+    """As with ICOUNT=off. A slow host may drop frames; those that are shown are proven."""
+    options = ("--hash", "--pattern", "--size", "320x240", "--frames", "20", "--fps", "30")
     evidence = guestrun.run(
         tmp_path,
         [
@@ -134,8 +132,9 @@ def test_it_also_works_in_real_time_on_all_processors(tmp_path):
         icount=False,
     )
     receipt = document.receipt(evidence, "baton", icount=False)
-    assert (receipt["reasons"], receipt["verdict"]) == ([], ZERO_COPY)
-    assert [p["verdict"] for p in receipt["pipelines"]] == [ZERO_COPY, FAILURE]
-    hashes = {frame["camera"]["hash"] for frame in receipt["pipelines"][0]["frames"]}
-    assert len(hashes) == 20
+    assert receipt["reasons"] == []
+    zero_copy, copy = receipt["pipelines"]
+    assert {frame["verdict"] for frame in zero_copy["frames"]} == {ZERO_COPY}
+    assert len({frame["camera"]["hash"] for frame in zero_copy["frames"]}) > 1
+    assert copy["verdict"] == FAILURE
     assert {touch.cpu for touch in Witness(tmp_path, dtb("baton")).touches()} == {0, 1}
