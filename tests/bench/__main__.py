@@ -3,7 +3,7 @@ import shutil
 
 from harness import cli, paths
 
-from . import about, builds, moves, streams, witness
+from . import about, builds, instructions, moves, streams, witness
 from .results import Results
 
 OUT = paths.OUT / "bench"
@@ -20,6 +20,7 @@ def main() -> int:
         streams.free_running(results, OUT)
         streams.bus_monitor(results, OUT)
         witness.cost(results, OUT)
+        instructions.instructions(results, OUT)
         moves.moves(results, OUT)
         moves.moves_while_streaming(results, OUT)
         builds.edit_to_running(results, OUT)
