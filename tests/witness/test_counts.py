@@ -13,11 +13,14 @@ from harness.guest import Guest, GuestConfig
 from harness.program import Program
 from harness.witness import PAGE, UNKNOWN_PAGE, Clock, Touch, Witness
 from machine.tree import Tree
+from proof.symbols import Symbols
 
 TIMES = 3
+INSTRUCTIONS = 16  # bytes, of a function that does one access
 
 # Of one execution: bytes loaded, bytes stored. An exclusive store and a compare
-# and swap are loads, too.
+# and swap are loads, too. The latter store also if they find something else, as
+# does the former if the monitor is still set; else (lost) it does nothing.
 ACCESSES = {
     "ldrb": (1, 0), "ldrh": (2, 0), "ldrw": (4, 0), "ldrsw": (4, 0), "ldrx": (8, 0),
     "strb": (0, 1), "strh": (0, 2), "strw": (0, 4), "strx": (0, 8),
@@ -29,15 +32,20 @@ ACCESSES = {
     "ldar": (8, 0), "stlr": (0, 8), "ldxr": (4, 0),
     "exclusive_b": (2, 1), "exclusive_w": (8, 4), "exclusive_x": (16, 8),
     "exclusive_p": (32, 16),
-    "ldadd": (4, 4), "stset": (8, 8), "swp": (8, 8), "cas": (8, 8), "casp": (16, 16),
+    "exclusive_lost": (0, 0), "exclusive_late": (16, 16),
+    "ldadd": (4, 4), "stset": (8, 8), "swp": (8, 8), "casp": (16, 16),
+    "cas": (16, 8), "cas_differs": (16, 8),
     "zva": (0, 64), "clean": (0, 0), "prefetch": (0, 0),
 }  # fmt: skip
-UNALIGNED = ["ldrh", "ldrx", "strh", "strx", "ldpx", "stpx", "ldrq", "strq", "ld4", "st4"]
+UNALIGNED = ["ldrh", "ldrx", "strh", "strx", "ldpx", "stpx", "ldrq", "strq", "ld4", "st4",
+             "ldpq", "stpq", "ld1x4"]  # fmt: skip
 # What the kernel copies and clears goes by 8 bytes and in order.
 KERNEL = {"kernel_out": (PAGE, 0), "kernel_in": (0, PAGE)}
 # The C library's functions copy the ends of a block twice, rather than by bytes.
 LIBRARY = {"copy_in": (0, PAGE), "copy_out": (PAGE, 0), "clear": (0, PAGE)}
 LIBRARY_EXTRA = 128
+# So do the kernel's. A hole is half a page, so that the page stays.
+KERNEL_LIBRARY = {"memcpy_out": (PAGE, 0), "memcpy_in": (0, PAGE), "punch": (0, PAGE // 2)}
 
 
 class Case(NamedTuple):
@@ -67,9 +75,9 @@ def _cases() -> dict[str, Case]:
             cases[f"{name}-crossing-{first}"] = Case(
                 ("access", name, PAGE - first, TIMES), _crossing(ACCESSES[name], first)
             )
-    for name, counts in (KERNEL | LIBRARY).items():
-        extra = LIBRARY_EXTRA if name in LIBRARY else 0
-        cases[name] = Case((name, 0, PAGE), (counts, (0, 0)), extra)
+    for name, counts in (KERNEL | LIBRARY | KERNEL_LIBRARY).items():
+        extra = 0 if name in KERNEL else LIBRARY_EXTRA
+        cases[name] = Case((name, 0, sum(counts)), (counts, (0, 0)), extra)
     return cases
 
 
@@ -87,7 +95,9 @@ class Battery(NamedTuple):
 class Run(NamedTuple):
     plain: Battery
     counted: Battery
+    fresh: tuple[int, int]  # interval and address of a page
     pid: int
+    code: int  # of "ldrx"
     kallsyms: str
     touches: list[Touch]
 
@@ -97,6 +107,13 @@ class Run(NamedTuple):
     def _sum(self, interval: int, page: int) -> tuple[int, int]:
         found = [t for t in self.touches if (t.interval, t.page) == (interval, page)]
         return sum(t.loaded for t in found), sum(t.stored for t in found)
+
+
+def _fresh(program: Program, clock: Clock) -> tuple[int, int]:
+    interval = clock.advance()
+    page = int(program("fresh")[0], 0)
+    clock.advance()
+    return interval, page
 
 
 def _battery(guest: Guest, program: Program, clock: Clock, counters: list[str]) -> Battery:
@@ -141,15 +158,17 @@ def run(tmp_path_factory) -> Run:
         dtb=path, qemu_args=(*witness.qemu_args(), "-device", args[0], "-device", args[1])
     )
     with Guest(config, directory) as guest:
+        guest.run("modprobe baton-probe")
         program = Program(guest, "access")
         plain = _battery(guest, program, clock, [])
         counted = _battery(guest, program, clock, [f"/machine/peripheral/{c}" for c in counters])
-        pid = program.number("pid")
+        fresh = _fresh(program, clock)
+        pid, code = program.number("pid"), int(program("code", "ldrx")[0], 0)
         kallsyms = guest.get("/proc/kallsyms").decode()
         guest.check()
         guest.qmp.cmd("quit")
         guest.process.wait()
-    return Run(plain, counted, pid, kallsyms, list(witness.touches()))
+    return Run(plain, counted, fresh, pid, code, kallsyms, list(witness.touches()))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -176,12 +195,36 @@ def test_order_is_by_interval_page_and_cpu(run):
     assert len(keys) == len(set(keys))
 
 
-def test_the_kernel_is_named_by_its_function(run):
-    interval, page = run.plain.intervals["kernel_out"], run.plain.pages[0]
+def _touch(run: Run, interval: int, page: int) -> Touch:
     [touch] = [t for t in run.touches if (t.interval, t.page) == (interval, page)]
-    symbols = sorted(
-        (int(address, 16), name)
-        for address, _, name in (line.split()[:3] for line in run.kallsyms.splitlines())
-    )
-    name = [name for address, name in symbols if address <= touch.loader.pc][-1]
-    assert "copy_from_user" in name
+    return touch
+
+
+def _function(run: Run, pc: int) -> str:
+    return Symbols(run.kallsyms).function(pc)
+
+
+def test_a_process_is_named_with_its_program_counter(run):
+    touch = _touch(run, run.plain.intervals["ldrx"], run.plain.pages[0])
+    assert touch.loader.context == run.pid
+    assert run.code <= touch.loader.pc < run.code + INSTRUCTIONS
+
+
+def test_the_kernel_is_named_by_its_function(run):
+    touch = _touch(run, run.plain.intervals["kernel_out"], run.plain.pages[0])
+    assert "copy_from_user" in _function(run, touch.loader.pc)
+
+
+@pytest.mark.parametrize(
+    ("case", "functions"),
+    [("memcpy_in", ("memcpy", "memmove")), ("punch", ("memset",))],
+)
+def test_the_kernel_s_library_is_named(run, case, functions):
+    touch = _touch(run, run.plain.intervals[case], run.plain.pages[0])
+    assert _function(run, touch.storer.pc) in functions
+
+
+def test_a_new_page_is_cleared_by_the_kernel(run):
+    touch = _touch(run, *run.fresh)
+    assert (touch.loaded, touch.stored) == (0, PAGE)
+    assert _function(run, touch.storer.pc) == "clear_page"
