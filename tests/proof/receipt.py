@@ -156,13 +156,15 @@ class Judge:
         elif any(frame.number != entry.sequence for frame in frames):
             numbers = ", ".join(str(frame.number) for frame in frames)
             entry.fail(f"stale: the display read frame {numbers} instead of {entry.sequence}")
+            if len(display.sources) == 1 and display.hash != frames[0].hash:
+                entry.fail(f"changed since: {self._writer_of(entry)}")
         elif frames:
             entry.fail("the display did not read exactly what the camera wrote")
         if len(frames) < len(display.sources):
             entry.fail(f"copied: {self._writer_of(entry)}")
 
     def _writer_of(self, entry: Entry) -> str:
-        """Who filled the memory that the display read, when no engine did."""
+        """Who stored what the display read, when no engine did."""
         display = entry.display
         stored, code = 0, None
         for page in pages(display.ranges):
@@ -185,6 +187,8 @@ class Judge:
             entry.fail("an engine did not hash its pixels", NOT_PROVEN)
         elif camera.hash != display.hash:
             entry.fail("the display read other pixels than the camera wrote")
+            if display.sources == [camera] and display.ranges == camera.ranges:
+                entry.fail(f"changed since: {self._writer_of(entry)}")
 
     def _check_cpus(self, entry: Entry) -> None:
         camera, display = entry.camera, entry.display

@@ -167,8 +167,25 @@ def test_another_hash_is_a_failure():
     bus = Bus()
     bus.capture(0, A)
     bus.scan(10, A, 0xBAD)
-    entry = one(bus.judge([(0, 10)]))
-    assert entry.reasons == ["the display read other pixels than the camera wrote"]
+    entry = one(bus.judge([(0, 10)], [touch(A, 2, stored=4, code=Code(KERNEL, 0, 0))]))
+    assert entry.verdict == FAILURE
+    assert entry.reasons[:2] == [
+        "the display read other pixels than the camera wrote",
+        "changed since: 4 bytes that the display read were stored by kernel, memcpy",
+    ]
+
+
+@pytest.mark.parametrize("claimed", [0, 1])
+def test_a_change_that_no_cpu_made_names_those_not_watched(claimed):
+    """Over the picture itself, and over an earlier one."""
+    bus = Bus()
+    bus.capture(0, A)
+    bus.capture(1, B)
+    bus.scan(10, A, 0xBAD)
+    entry = one(bus.judge([(claimed, 10)]))
+    assert entry.verdict == FAILURE
+    [reason] = [reason for reason in entry.reasons if reason.startswith("changed since: ")]
+    assert "(virtio)" in reason
 
 
 def test_a_stale_buffer_is_told_with_the_frame_that_was_shown():
@@ -178,6 +195,7 @@ def test_a_stale_buffer_is_told_with_the_frame_that_was_shown():
     bus.scan(10, A, 0x1000)
     entry = one(bus.judge([(1, 10)]))
     assert "stale: the display read frame 0 instead of 1" in entry.reasons
+    assert not any(reason.startswith("changed") for reason in entry.reasons)
 
 
 def test_every_scanout_up_to_the_next_claim_is_judged():
