@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Meddles with the picture that a running baton-pipeline shows next, for the
- * tests of the proof: peek load | zva | kernel | stale [TIMES]
+ * tests of the proof: peek load | zva | kernel | virtio | stale [TIMES]
  *
  *   load    loads 4 bytes of its buffer through mmap
  *   zva     clears 64 bytes with DC ZVA
  *   kernel  has the kernel load 4 bytes (baton-probe)
+ *   virtio  has a disk write 4 KiB to it (needs mappings that can be pinned)
  *   stale   puts a picture back on the screen that another one has replaced
  */
+#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -211,6 +213,16 @@ static void meddle_kernel(int card)
 		die("BATON_PROBE_IOC_ACCESS");
 }
 
+static void meddle_virtio(int card)
+{
+	char *page = map(next_buffer(card), PROT_READ | PROT_WRITE);
+	int disk = open("/dev/vda", O_RDONLY | O_DIRECT);
+
+	if (disk < 0 || pread(disk, page, PAGE, 0) != PAGE)
+		die("/dev/vda");
+	close(disk);
+}
+
 static uint32_t find_property(int card, uint32_t plane, const char *name)
 {
 	drmModeObjectProperties *list;
@@ -250,7 +262,8 @@ int main(int argc, char **argv)
 		void (*meddle)(int card);
 	} modes[] = {
 		{ "load", meddle_load }, { "zva", meddle_zva },
-		{ "kernel", meddle_kernel }, { "stale", meddle_stale },
+		{ "kernel", meddle_kernel }, { "virtio", meddle_virtio },
+		{ "stale", meddle_stale },
 	};
 	int count = argc > 2 ? atoi(argv[2]) : 1;
 	int files[MAX_FILES];
@@ -265,6 +278,6 @@ int main(int argc, char **argv)
 		}
 		return 0;
 	}
-	fprintf(stderr, "usage: peek load | zva | kernel | stale [TIMES]\n");
+	fprintf(stderr, "usage: peek load | zva | kernel | virtio | stale [TIMES]\n");
 	return 2;
 }
