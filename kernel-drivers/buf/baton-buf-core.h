@@ -111,6 +111,7 @@ const struct baton_user *baton_find_conflict(struct baton_buf *buf,
 					     const struct baton_user *newcomer);
 
 /* baton-buf-move.c */
+unsigned long baton_buf_wait_limit(void);
 int baton_buf_admit(struct baton_buf *buf, struct baton_user *user);
 
 /* baton-buf-core.c; dma_resv held */

@@ -20,7 +20,13 @@
 
 static uint baton_wait_ms = 2000;
 module_param_named(wait_ms, baton_wait_ms, uint, 0644);
-MODULE_PARM_DESC(wait_ms, "longest wait of an attach for DMA to end, in ms");
+MODULE_PARM_DESC(wait_ms, "longest wait of an attach or QBUF for DMA to end, in ms");
+
+/* In jiffies. */
+unsigned long baton_buf_wait_limit(void)
+{
+	return msecs_to_jiffies(baton_wait_ms);
+}
 
 /* One line that names both devices and the limit in conflict. */
 static int baton_refuse(struct baton_buf *buf, struct baton_user *user, int error,
@@ -201,7 +207,7 @@ static int baton_wait_idle(struct baton_buf *buf, struct baton_user *user,
  */
 int baton_buf_admit(struct baton_buf *buf, struct baton_user *user)
 {
-	unsigned long deadline = jiffies + msecs_to_jiffies(baton_wait_ms);
+	unsigned long deadline = jiffies + baton_buf_wait_limit();
 	struct baton_storage *next = NULL;
 	int ret;
 

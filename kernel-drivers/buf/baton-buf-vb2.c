@@ -93,7 +93,25 @@ static const struct dma_buf_attach_ops baton_plane_attach_ops = {
 	.move_notify = baton_plane_move_notify,
 };
 
-static int baton_plane_map_locked(struct baton_plane *plane)
+/* A dynamic importer is to wait itself for a move that another exporter made. */
+static int baton_plane_wait_locked(struct baton_plane *plane, bool interruptible)
+{
+	long left;
+
+	if (plane->buf)
+		return 0;
+
+	left = dma_resv_wait_timeout(plane->attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL,
+				     interruptible, baton_buf_wait_limit());
+	if (left)
+		return min(left, 0L);
+
+	dev_err_ratelimited(plane->dev, "%s: its exporter's fences do not signal\n",
+			    plane->attach->dmabuf->exp_name);
+	return -ETIMEDOUT;
+}
+
+static int baton_plane_map_locked(struct baton_plane *plane, bool interruptible)
 {
 	struct sg_table *sgt;
 	int ret;
@@ -103,10 +121,9 @@ static int baton_plane_map_locked(struct baton_plane *plane)
 	if (plane->sgt)
 		return 0;
 
-	/* A dynamic importer is to wait itself for a move that another exporter made. */
-	if (!plane->buf)
-		dma_resv_wait_timeout(plane->attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL, false,
-				      MAX_SCHEDULE_TIMEOUT);
+	ret = baton_plane_wait_locked(plane, interruptible);
+	if (ret)
+		return ret;
 
 	sgt = dma_buf_map_attachment(plane->attach, plane->dir);
 	if (IS_ERR(sgt))
@@ -131,7 +148,8 @@ static int baton_plane_map_locked(struct baton_plane *plane)
  * Call it without @wait in buf_prepare, so that the queue does not stand still
  * while one of its buffers moves; and with @wait after &baton_buf_vb2_ops.stop,
  * before the engine uses the buffer again. Does nothing for planes that have not
- * moved.
+ * moved. Fences of another exporter are waited for as long as an attach waits at
+ * most, and without @wait a signal ends that.
  *
  * Return: 0, or a negative error code, with the reason in the log.
  */
@@ -150,7 +168,7 @@ int baton_buf_vb2_map(struct vb2_buffer *vb, bool wait)
 			dma_resv_lock(resv, NULL);
 		}
 		plane->index = i;
-		ret = baton_plane_map_locked(plane);
+		ret = baton_plane_map_locked(plane, !wait);
 		dma_resv_unlock(resv);
 		if (ret)
 			return ret;

@@ -7,7 +7,7 @@ import pytest
 
 from .dmabuf import O_CLOEXEC, O_RDONLY, O_RDWR, PAGE
 from .exporters import DMABUF, EXPBUF, BatonHeap, CmaHeap, Video
-from .probe import FROM_DEVICE, Probe, Stub, flag
+from .probe import FROM_DEVICE, KERNEL, Probe, Stub, flag
 
 pytestmark = pytest.mark.exporters("camera", "vivid")
 
@@ -149,6 +149,21 @@ def test_a_dma_buf_that_is_queued_again_stays_attached(exporter, dmabuf, probe, 
     assert seen == [["ATTACH", "MAP"], [], [], ["UNMAP", "DETACH", "ATTACH", "MAP"],
                     ["UNMAP", "DETACH"]]
     assert refusal == "EINVAL"
+
+
+@pytest.mark.clause("DYN-05")
+@pytest.mark.exporters("camera")
+def test_a_fence_that_never_signals_does_not_hold_the_queue(exporter, probe, evidence):
+    """As vivid imports statically, it does not wait at all."""
+    size = _importing(exporter)
+    stub = _stub(exporter, probe, size)
+    fence = probe.fence()
+    fence.add(probe.buffer(stub.fd), KERNEL)
+    refusal = _queue_refused(exporter, stub.fd, size)
+    fence.signal()
+    exporter.queue(0, DMABUF, stub.fd, size)
+    evidence(f"{refusal} with a kernel fence pending; queued when it had signalled")
+    assert refusal == "ETIMEDOUT"
 
 
 @pytest.mark.clause("V4L-06")
