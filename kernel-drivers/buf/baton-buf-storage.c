@@ -7,6 +7,7 @@
  * getting other storage.
  */
 
+#include <linux/debugfs.h>
 #include <linux/dma-mapping.h>
 #include <linux/fault-inject.h>
 #include <linux/mm.h>
@@ -35,15 +36,34 @@ MODULE_PARM_DESC(scatter, "leave a gap after each page of scattered storage, for
 #ifdef CONFIG_FAULT_INJECTION
 /* /sys/kernel/debug/baton-buf-fail: allocation of storage */
 static DECLARE_FAULT_ATTR(baton_fail_storage);
+static struct dentry *baton_fail_dir;
 
 static bool baton_storage_should_fail(size_t size)
 {
 	return should_fail(&baton_fail_storage, size);
 }
+
+static void baton_fail_init(void)
+{
+	baton_fail_dir = fault_create_debugfs_attr("baton-buf-fail", NULL, &baton_fail_storage);
+}
+
+static void baton_fail_exit(void)
+{
+	debugfs_remove_recursive(baton_fail_dir);
+}
 #else
 static bool baton_storage_should_fail(size_t size)
 {
 	return false;
+}
+
+static void baton_fail_init(void)
+{
+}
+
+static void baton_fail_exit(void)
+{
 }
 #endif
 
@@ -336,13 +356,12 @@ int baton_storage_init(void)
 		platform_device_unregister(baton_sync_device);
 		return ret;
 	}
-#ifdef CONFIG_FAULT_INJECTION
-	fault_create_debugfs_attr("baton-buf-fail", NULL, &baton_fail_storage);
-#endif
+	baton_fail_init();
 	return 0;
 }
 
 void baton_storage_exit(void)
 {
+	baton_fail_exit();
 	platform_device_unregister(baton_sync_device);
 }
