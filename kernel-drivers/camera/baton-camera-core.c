@@ -193,7 +193,18 @@ static int baton_camera_suspend(struct device *dev)
 
 	if (vb2_start_streaming_called(&cam->queue))
 		baton_camera_ring_stop(cam);
+	cam->dma_rate = baton_camera_read(cam, A_CAM_DMA_RATE);
 	return 0;
+}
+
+/* The engine keeps nothing across a power cut */
+static void baton_camera_restore(struct baton_camera *cam)
+{
+	spin_lock_irq(&cam->ring_lock);
+	baton_camera_write(cam, A_CAM_DMA_RATE, cam->dma_rate);
+	baton_camera_write(cam, A_CAM_IRQ_ENABLE, cam->irq_enable);
+	baton_camera_write(cam, A_CAM_CTRL, cam->ctrl);
+	spin_unlock_irq(&cam->ring_lock);
 }
 
 static int baton_camera_resume(struct device *dev)
@@ -201,6 +212,7 @@ static int baton_camera_resume(struct device *dev)
 	struct baton_camera *cam = dev_get_drvdata(dev);
 	int ret;
 
+	baton_camera_restore(cam);
 	if (!vb2_start_streaming_called(&cam->queue))
 		return 0;
 

@@ -164,6 +164,7 @@ struct baton_camera_log_entry {
  * @ring_lock: protects all below and the registers
  * @ctrl: value of CAM_CTRL
  * @irq_enable: value of CAM_IRQ_ENABLE
+ * @dma_rate: CAM_DMA_RATE while suspended
  * @frame_sync_users: subscriptions to V4L2_EVENT_FRAME_SYNC
  * @ring: descriptors, coherent memory
  * @ring_dma: their bus address
@@ -211,6 +212,7 @@ struct baton_camera {
 	spinlock_t ring_lock; /* ring, registers and log */
 	u32 ctrl;
 	u32 irq_enable;
+	u32 dma_rate;
 	unsigned int frame_sync_users;
 	struct baton_camera_desc *ring;
 	dma_addr_t ring_dma;

@@ -343,13 +343,26 @@ static void baton_display_shutdown(struct platform_device *pdev)
 static int baton_display_suspend(struct device *dev)
 {
 	struct baton_display *bd = dev_get_drvdata(dev);
+	int ret;
 
-	return drm_mode_config_helper_suspend(&bd->drm);
+	ret = drm_mode_config_helper_suspend(&bd->drm);
+	if (ret)
+		return ret;
+
+	bd->suspended.ctrl = baton_display_read(bd, A_DISP_CTRL);
+	bd->suspended.irq_enable = baton_display_read(bd, A_DISP_IRQ_ENABLE);
+	bd->suspended.dma_rate = baton_display_read(bd, A_DISP_DMA_RATE);
+	return 0;
 }
 
 static int baton_display_resume(struct device *dev)
 {
 	struct baton_display *bd = dev_get_drvdata(dev);
+
+	/* The engine keeps nothing across a power cut */
+	baton_display_write(bd, A_DISP_DMA_RATE, bd->suspended.dma_rate);
+	baton_display_write(bd, A_DISP_IRQ_ENABLE, bd->suspended.irq_enable);
+	baton_display_write(bd, A_DISP_CTRL, bd->suspended.ctrl);
 
 	return drm_mode_config_helper_resume(&bd->drm);
 }

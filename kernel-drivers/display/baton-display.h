@@ -55,6 +55,7 @@ struct baton_display_frame {
  * @frame_count: pictures recorded so far; the next goes to its remainder
  * @crc_on: whether CRCs are collected
  * @crc_from: first picture whose CRC is complete
+ * @suspended: registers that no mode setting writes, while suspended
  */
 struct baton_display {
 	struct drm_device drm;
@@ -70,6 +71,11 @@ struct baton_display {
 	u64 frame_count;
 	bool crc_on;
 	u32 crc_from;
+	struct {
+		u32 ctrl;
+		u32 irq_enable;
+		u32 dma_rate;
+	} suspended;
 };
 
 static inline struct baton_display *to_baton_display(struct drm_device *drm)

@@ -3,25 +3,42 @@ import socket
 
 import pytest
 
+CAMERA0 = 0x3000_0000
 DISPLAY0 = 0x3100_0000
+
+
+class Registers:
+    """The machine's registers, over qtest, behind the drivers' backs."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def _command(self, line: str) -> list[str]:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+        status, *values = self._stream.readline().split()
+        assert status == "OK"
+        return values
+
+    def read(self, register: int, base: int = DISPLAY0) -> int:
+        return int(self._command(f"readl {base + register:#x}")[0], 16)
+
+    def __call__(self, register: int, value: int, base: int = DISPLAY0) -> None:
+        self._command(f"writel {base + register:#x} {value:#x}")
 
 
 @pytest.fixture
 def poke(boot, artifacts):
-    """A guest whose display registers can be written behind the driver's back."""
+    """A guest whose registers can be written behind the drivers' backs."""
     path = artifacts / "qtest.sock"
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
     server.listen()
-    guest = boot(qemu_args=("-chardev", f"socket,id=qtest,path={path}", "-qtest", "chardev:qtest"))
+    guest = boot(
+        kernel_args="no_console_suspend loglevel=8",
+        qemu_args=("-chardev", f"socket,id=qtest,path={path}", "-qtest", "chardev:qtest"),
+    )
     connection, _ = server.accept()
-    stream = connection.makefile("rw")
-
-    def write(register: int, value: int) -> None:
-        stream.write(f"writel {DISPLAY0 + register:#x} {value:#x}\n")
-        stream.flush()
-        assert stream.readline() == "OK\n"
-
-    yield guest, write
+    yield guest, Registers(connection.makefile("rw"))
     connection.close()
     server.close()
