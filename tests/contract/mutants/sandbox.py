@@ -44,8 +44,9 @@ class Sandbox:
         subprocess.run(["rsync", "--delete", "--exclude=__pycache__", *arguments], check=True)
 
     def _run(self, *command: str, log: Path, **env: str) -> int:
+        outermost = {"MAKEFLAGS": "", "MAKELEVEL": "0"}  # as make in a terminal
         with log.open("a") as file:
-            return subprocess.run(command, cwd=self.dir, env={**os.environ, **env},
+            return subprocess.run(command, cwd=self.dir, env={**os.environ, **outermost, **env},
                                   stdin=subprocess.DEVNULL, stdout=file,
                                   stderr=subprocess.STDOUT).returncode
 
@@ -55,7 +56,7 @@ class Sandbox:
             raise BuildError(f"{patch.name} does not apply")
 
     def build(self, log: Path) -> None:
-        if self._run("make", "rootfs", "test-programs", "JOBS=1", log=log, MAKEFLAGS=""):
+        if self._run("make", "rootfs", "test-programs", "JOBS=1", log=log):
             lines = log.read_text(errors="replace").splitlines()
             raise BuildError(next((line for line in lines if "error" in line), "does not build"))
 
@@ -66,7 +67,7 @@ class Sandbox:
         shutil.rmtree(self.dir / "out", ignore_errors=True)
         self._run(sys.executable, "-m", "pytest", "-p", "contract.mutants.recorder", "-p",
                   "no:cacheprovider", "-q", "--tb=short", *tests, log=log, PYTHONPATH="tests",
-                  BATON_STALL=_STALL, BATON_RECORD=str(record), MAKEFLAGS="")
+                  BATON_STALL=_STALL, BATON_RECORD=str(record))
         if not record.exists():
             raise InfrastructureError(f"no test ran; see {log}")
         return [json.loads(line) for line in record.read_text().splitlines()]
