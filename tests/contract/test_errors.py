@@ -77,6 +77,7 @@ def test_an_export_that_fails_leaves_nothing(exporter, dmabuf, failing, evidence
     count, survived = _sweep(dmabuf, undo, "ioctl", heap, iowr("H", 0, 24), request)
     evidence(f"{count} allocations failed in turn, {survived} of them without an error")
     assert count > survived
+    assert states(dmabuf.guest) == []
 
 
 @pytest.mark.clause("ERR-03")

@@ -4,6 +4,7 @@
 import errno
 import os
 import re
+import struct
 import subprocess
 from pathlib import Path
 
@@ -26,9 +27,12 @@ from .dmabuf import (
     PROT_WRITE,
     SEEK_END,
 )
+from .exporters import CREATE_DUMB, Display
 from .probe import OPS, export_fields, flag
 
 SIZE = 16 * PAGE
+OWNERS = {"baton": "baton_heap", "camera": "baton_camera", "display": "baton_display",
+          "vkms": "vkms"}
 
 
 @pytest.mark.clause("EXP-03")
@@ -48,7 +52,9 @@ def test_an_export_is_a_file_of_its_own(exporter, dmabuf, evidence):
 @pytest.mark.clause("EXP-03")
 @pytest.mark.exporters("baton", "system", "cma", "udmabuf", "camera", "display", "vkms")
 def test_an_export_is_as_large_as_asked_for(exporter):
-    assert exporter.make(4 * SIZE).size == 4 * SIZE
+    """Which is no power of two."""
+    size = 4 * SIZE + 2 * PAGE
+    assert exporter.make(size).size == size
 
 
 @pytest.mark.clause("EXP-07")
@@ -66,6 +72,17 @@ def test_close_on_exec_is_as_asked_for(exporter, dmabuf, evidence):
         seen = dmabuf("exec_sees", fd) == ["1"]
         evidence(f"{'O_CLOEXEC' if flags else '0'}: FD_CLOEXEC {dmabuf.close_on_exec(fd):d}, "
                  f"{'there' if seen else 'gone'} after exec")
+        assert dmabuf.close_on_exec(fd) == bool(flags)
+        assert seen != bool(flags)
+
+
+@pytest.mark.clause("FDI-07")
+def test_close_on_exec_through_the_probe(dmabuf, probe, evidence):
+    """An interface of the project's own."""
+    for flags in (0, O_CLOEXEC):
+        fd = probe.export(PAGE, file_flags=O_RDWR | flags).fd
+        seen = dmabuf("exec_sees", fd) == ["1"]
+        evidence(f"{'O_CLOEXEC' if flags else '0'}: {'there' if seen else 'gone'} after exec")
         assert dmabuf.close_on_exec(fd) == bool(flags)
         assert seen != bool(flags)
 
@@ -98,6 +115,18 @@ def test_the_size_stays(exporter, dmabuf, evidence):
     assert refusals == ["EINVAL"] * 2
     assert dmabuf.size(buffer.fd) == buffer.size
     assert buffer.size % PAGE == 0
+
+
+@pytest.mark.clause("EXP-09", exporter="display")
+def test_a_picture_takes_whole_pages(dmabuf, evidence):
+    display = Display(dmabuf)
+    card = display.open()
+    made = dmabuf.ioctl(card, CREATE_DUMB, struct.pack("<6IQ", 5, 400, 32, 0, 0, 0, 0))
+    *_, handle, pitch, asked = struct.unpack("<6IQ", made)
+    size = dmabuf.size(display.export(handle))
+    evidence(f"5 lines of {pitch} bytes, {asked} in all: {size}")
+    assert asked % PAGE
+    assert size == -(-asked // PAGE) * PAGE
 
 
 @pytest.mark.clause("EXP-10")
@@ -152,7 +181,7 @@ def test_a_buffer_holds_its_module(exporter, dmabuf, evidence):
         dmabuf("close", exporter.fd)
     holding = _module_users(dmabuf.guest)
     owners = [name for name, users in holding.items() if users > before[name]]
-    assert owners
+    assert OWNERS[exporter.name] in owners
     for name in owners:
         result = dmabuf.guest.run(["rmmod", name], check=False)
         evidence(f"{result.stderr.strip()}")
