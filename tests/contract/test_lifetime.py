@@ -68,6 +68,23 @@ def test_memory_is_kept_for_the_last_user(exporter, dmabuf, probe, evidence):
     assert wrong == 0
 
 
+@pytest.mark.clause("LIF-03")
+def test_memory_is_kept_for_a_mapping(exporter, dmabuf, evidence):
+    """Without a descriptor, while others allocate."""
+    made = exporter.make()
+    address = dmabuf.map(made.fd, made.size)
+    with dmabuf.bracket(made.fd):
+        dmabuf("fill", address, made.size, 9)
+    dmabuf("close", made.fd)
+    for seed in range(3):
+        other = exporter.make()
+        with dmabuf.mapped(other.fd, other.size) as elsewhere:
+            dmabuf("fill", elsewhere, other.size, seed)
+    wrong = dmabuf.number("check", address, made.size, 9)
+    evidence(f"{wrong} words of the mapping wrong")
+    assert wrong == 0
+
+
 @pytest.mark.clause("LIF-05")
 def test_an_armed_poll_keeps_the_file(dmabuf, probe, evidence):
     stub = probe.export()
