@@ -6,10 +6,11 @@ import errno
 import pytest
 
 from harness.guest import Guest
+from harness.program import Refused
 
 from .clauses import PROJECT
 from .dmabuf import PAGE
-from .exporters import Display
+from .exporters import BatonHeap, Display
 from .project import (
     HIGH_WINDOW,
     LOW,
@@ -18,6 +19,7 @@ from .project import (
     UINT_MAX,
     filled,
     high,
+    inside,
     low,
     scattered,
     state,
@@ -64,6 +66,18 @@ def test_attach_is_entered_before_all_else(probe, evidence):
     evidence(f"locked, listed: {seen}")
     assert seen == {"ATTACH": (False, False), "PIN": (True, True), "MAP": (True, True),
                     "UNMAP": (True, True), "UNPIN": (True, True), "DETACH": (False, False)}
+
+
+@pytest.mark.clause("ATT-02")
+@pytest.mark.exporters(*MOVING)
+def test_the_needs_are_those_of_the_newcomer(exporter, probe, evidence):
+    """Not of one that is listed already."""
+    fd = exporter.make(SIZE).fd
+    filled(probe, fd, 1, SIZE)
+    strict = probe.buffer(fd).attach(low(probe), dynamic=True).map()
+    evidence(f"wide, then low: at {strict.runs}")
+    assert inside(strict, LOW)
+    assert strict.wrong(1, SIZE) == 0
 
 
 @pytest.mark.clause("ATT-02")
@@ -175,6 +189,23 @@ def test_an_alignment_can_be_demanded(exporter, probe, evidence, align):
     assert bus % align == 0
 
 
+@pytest.mark.clause("ATT-05", exporter="baton")
+def test_an_alignment_is_had_or_refused(dmabuf, probe, evidence):
+    """By single pages, which follow each other."""
+    align = 16 * PAGE
+    device = probe.device(max_segments=1, max_segment=UINT_MAX, align=align)
+    for _ in range(4):
+        buffer = probe.buffer(BatonHeap(dmabuf).make(PAGE).fd)
+        buffer.attach(low(probe)).detach()
+        try:
+            bus = buffer.attach(device, dynamic=True).map().segments[0].bus
+        except Refused as refusal:
+            evidence(errno.errorcode[refusal.code])
+            continue
+        evidence(f"at {bus:#x}")
+        assert bus % align == 0
+
+
 @pytest.mark.clause("ATT-06")
 @pytest.mark.exporters(*PROJECT)
 def test_the_impossible_is_refused(exporter, probe, evidence):
@@ -242,6 +273,27 @@ def test_a_mapping_that_is_left_is_reclaimed(exporter, probe, guest, evidence):
     evidence(f"a warning; {before} mappings before, {left} after")
     assert left == before - 1
     probe.close()
+
+
+def _cma_free(guest: Guest) -> int:
+    return int(guest.run("grep CmaFree /proc/meminfo").stdout.split()[1]) << 10
+
+
+@pytest.mark.clause("ATT-08", exporter="baton")
+def test_the_memory_of_a_mapping_that_is_left_is_freed(dmabuf, probe, guest, evidence):
+    size = 16 << 20
+    before = _cma_free(guest)
+    fd = BatonHeap(dmabuf).make(size).fd
+    attachment = probe.buffer(fd).attach(low(probe), dynamic=True)
+    attachment.map()
+    used = before - _cma_free(guest)
+    with guest.expect_splat("baton_dmabuf_detach"):
+        attachment.drop(force=True)
+    probe.close()
+    dmabuf("close", fd)
+    left = before - _cma_free(guest)
+    evidence(f"{used} bytes in use while mapped, {left} after the last close")
+    assert left < size // 2 < used
 
 
 @pytest.mark.clause("ATT-08")
@@ -316,6 +368,7 @@ def test_two_exports_have_one_view(exporter, dmabuf, probe, guest, evidence):
     merged = state(guest, strict.segments[0].cpu)
     evidence(f"pinned through the other: {refusal}; lists {lists}, in common {merged.devices}")
     assert refusal == "EBUSY"
+    assert lax.notified == 1
     assert strict.runs == lax.map().runs != old.runs
     assert strict.wrong(1, SIZE) == 0
     assert probe.buffer(first).attach_outcome(high(probe), dynamic=True) == "EBUSY"
