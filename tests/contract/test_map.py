@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """MAP: map, unmap and the direction of DMA."""
 
+import struct
+
 import pytest
 
 from harness.v4l2 import V4l2
 
 from .clauses import PROJECT
-from .dmabuf import PAGE
+from .dmabuf import PAGE, Dmabuf
+from .exporters import FD_TO_HANDLE, BatonHeap, Display
 from .probe import (
     BIDIRECTIONAL,
     FROM_DEVICE,
@@ -15,12 +18,14 @@ from .probe import (
     MISSING,
     NONE,
     TO_DEVICE,
+    Probe,
     flag,
 )
 from .project import lockdep, states, wide
 
 SIZE = 16 * PAGE
 DIRECTIONS = (BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE)
+ONE_PIECE = flag("EXPORT_CONTIGUOUS") | flag("EXPORT_LOW")  # as the display needs it
 
 
 @pytest.mark.clause("MAP-01")
@@ -57,6 +62,23 @@ def test_unmap_gets_what_map_got(probe, evidence, direction):
     assert mapped.direction == unmapped.direction == direction
     assert mapped.attachment == unmapped.attachment
     assert unmapped.table == mapping.table
+
+
+@pytest.mark.clause("MAP-02")
+def test_the_engines_unmap_as_they_mapped(dmabuf, programs, probe, evidence):
+    camera = programs(V4l2)
+    stub = probe.export(camera.set_format("XR24", 64, 64).sizes[0], without=(), flags=ONE_PIECE)
+    display = Display(dmabuf)
+    display.open()
+    display.close_handle(display.import_(stub.fd))
+    camera.start_import([[camera.number("adopt", dmabuf("pid")[0], stub.fd)]])
+    camera("off")
+    camera("request", "dmabuf", 0)
+    calls = [(event.op, event.direction) for event in probe.events()
+             if event.op in ("MAP", "UNMAP")]
+    evidence(f"display, camera: {calls}")
+    assert calls == [(op, direction) for direction in (BIDIRECTIONAL, FROM_DEVICE)
+                     for op in ("MAP", "UNMAP")]
 
 
 @pytest.mark.clause("MAP-03")
@@ -120,6 +142,17 @@ def test_lockdep_sees_a_missing_lock(probe, guest, kernel_config, evidence):
 def test_segments_are_whole_pages(exporter, probe, evidence):
     buffer = exporter.make(SIZE)
     segments = probe.buffer(buffer.fd).attach(wide(probe)).map().segments
+    evidence(f"{[segment.len for segment in segments]} bytes of {buffer.size}")
+    assert all(segment.bus % PAGE == segment.len % PAGE == 0 for segment in segments)
+    assert sum(segment.len for segment in segments) >= buffer.size
+
+
+@pytest.mark.clause("MAP-05")
+@pytest.mark.exporters(*PROJECT)
+def test_a_limit_between_pages_leaves_whole_pages(exporter, probe, evidence):
+    buffer = exporter.make(SIZE)
+    device = probe.device(max_segment=3 * PAGE + 512)
+    segments = probe.buffer(buffer.fd).attach(device).map().segments
     evidence(f"{[segment.len for segment in segments]} bytes of {buffer.size}")
     assert all(segment.bus % PAGE == segment.len % PAGE == 0 for segment in segments)
     assert sum(segment.len for segment in segments) >= buffer.size
@@ -200,6 +233,26 @@ def test_an_interrupted_map_can_be_repeated(probe, evidence):
     assert probe.ops() == ["MAP", "UNMAP"]
 
 
+@pytest.mark.clause("MAP-09")
+def test_an_interrupted_import_can_be_repeated(dmabuf, probe, evidence):
+    """By the display, which is not mapped when it attaches."""
+    stub = probe.export(SIZE, without=(), flags=ONE_PIECE)
+    display = Display(dmabuf)
+    card = display.open()
+    stub.behave("MAP", block=True)
+    task = dmabuf.start("ioctl", card, FD_TO_HANDLE, struct.pack("<IIi", 0, 0, stub.fd).hex())
+    probe.wait_for("MAP", task)
+    task.interrupt()
+    outcome = task.finish_refused()
+    left = probe.ops()
+    stub.behave("MAP")
+    display.import_(stub.fd)
+    again = probe.ops()
+    evidence(f"{outcome}, {left}; then {again}")
+    assert outcome == "EINTR"
+    assert (left, again) == (["DETACH"], ["ATTACH", "MAP"])
+
+
 @pytest.mark.clause("MAP-10")
 def test_a_static_importer_waits_for_kernel_fences(probe, evidence):
     buffer = probe.buffer(probe.export().fd)
@@ -243,14 +296,30 @@ def test_attaching_waits_where_the_core_maps(exporter, probe):
 
 
 @pytest.mark.clause("MAP-10")
-def test_new_memory_is_clear(exporter, probe, evidence):
+def test_new_memory_is_clear(exporter, dmabuf, probe, evidence):
+    """Where others' data has been, too."""
     for _ in range(3):
-        buffer = probe.buffer(exporter.make(SIZE).fd)
-        mapping = buffer.attach(wide(probe)).map()
+        fd = exporter.make(SIZE).fd
+        buffer = probe.buffer(fd)
+        attachment = buffer.attach(wide(probe))
+        mapping = attachment.map()
         nonzero = mapping.nonzero(SIZE)
         evidence(f"{nonzero} words are not 0")
         assert nonzero == 0
         mapping.fill(1, SIZE)
+        for user in (mapping, attachment, buffer):
+            user.drop()
+        dmabuf("close", fd)
+
+
+@pytest.mark.clause("MAP-10", exporter="baton")
+def test_a_device_sees_that_new_memory_is_clear(boot, evidence):
+    """Though the zeroes were in the CPU's caches."""
+    probe = Probe(Dmabuf(boot(kernel_args="baton_buf.shadow=1")))
+    buffer = probe.buffer(BatonHeap(probe.dmabuf).make(SIZE).fd)
+    nonzero = buffer.attach(wide(probe)).map().nonzero(SIZE)
+    evidence(f"{nonzero} words are not 0")
+    assert nonzero == 0
 
 
 @pytest.mark.clause("MAP-11")
