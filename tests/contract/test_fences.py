@@ -38,6 +38,20 @@ def test_poll_waits_for_fences(exporter, dmabuf, evidence, access, pending):
     assert dmabuf.poll(fd) == BOTH
 
 
+@pytest.mark.clause("FEN-01")
+@pytest.mark.exporters("camera")
+def test_a_fence_is_seen_through_each_export(exporter, dmabuf, evidence):
+    """It is the memory that is being used."""
+    fds = exporter.make().fd, exporter.export(0)
+    timeline = dmabuf.timeline()
+    dmabuf.attach_fence(fds[0], timeline.fence(), WRITE)
+    events = [dmabuf.poll(fd) for fd in fds]
+    timeline.signal()
+    after = [dmabuf.poll(fd) for fd in fds]
+    evidence(f"write fence: {events} by dma-buf, {after} after the signal")
+    assert (events, after) == ([0, 0], [BOTH, BOTH])
+
+
 @pytest.mark.clause("FEN-02")
 def test_an_exported_fence_is_a_snapshot(exporter, dmabuf, evidence):
     fd = exporter.make().fd

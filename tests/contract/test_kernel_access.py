@@ -5,7 +5,7 @@ import pytest
 
 from .clauses import PROJECT
 from .dmabuf import PAGE, Dmabuf
-from .exporters import BY_NAME
+from .exporters import BY_NAME, BatonHeap
 from .probe import (
     BIDIRECTIONAL,
     BOOKKEEP,
@@ -19,7 +19,7 @@ from .probe import (
     Probe,
     flag,
 )
-from .project import MOVING, expect_bug, lockdep, state, throw_away, wide
+from .project import MOVING, expect_bug, lockdep, no_storage, state, throw_away, wide
 
 SIZE = 16 * PAGE
 DIRECTIONS = (BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE)
@@ -67,6 +67,18 @@ def test_a_begin_that_fails_is_an_error_at_once(probe, evidence):
     outcome = probe.outcome("BEGIN", buffer=buffer.id, direction=BIDIRECTIONAL)
     evidence(f"-ENOMEM of the exporter, with a write fence: {outcome}")
     assert outcome == "ENOMEM"
+
+
+@pytest.mark.clause("KCP-02", exporter="baton")
+def test_a_begin_without_memory_fails(dmabuf, probe, guest, evidence):
+    """The buffer has none before its first use."""
+    buffer = probe.buffer(BatonHeap(dmabuf).make(SIZE).fd)
+    with no_storage(guest):
+        outcome = probe.outcome("BEGIN", buffer=buffer.id, direction=BIDIRECTIONAL)
+    evidence(outcome)
+    assert outcome == "ENOMEM"
+    buffer.begin(BIDIRECTIONAL)
+    buffer.end(BIDIRECTIONAL)
 
 
 @pytest.mark.clause("KCP-02")
@@ -186,6 +198,17 @@ def test_a_vmap_that_fails_warns(probe, guest, evidence):
     assert outcomes == ["ENOMEM"] * 2
     assert probe.ops() == ["VMAP", "VMAP"]
     stub.behave("VMAP")
+    buffer.vmap().vunmap()
+
+
+@pytest.mark.clause("KCP-07", exporter="baton")
+def test_a_vmap_without_memory_fails(dmabuf, probe, guest, evidence):
+    buffer = probe.buffer(BatonHeap(dmabuf).make(SIZE).fd)
+    guest.run("echo 1 >/sys/kernel/debug/clear_warn_once")
+    with no_storage(guest), guest.expect_splat("WARNING.*dma_buf_vmap"):
+        outcome = buffer.vmap_outcome()
+    evidence(outcome)
+    assert outcome == "ENOMEM"
     buffer.vmap().vunmap()
 
 
