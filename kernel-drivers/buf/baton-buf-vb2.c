@@ -18,14 +18,14 @@
 #include "baton-buf-core.h"
 
 /**
- * struct baton_plane - memory of one plane
+ * struct baton_plane - memory of one plane, or of all that are in one dma-buf
  * @vb: the plane's buffer
  * @dev: the queue's device
  * @dir: what it does with the memory
- * @index: the plane's number in @vb, once it has been mapped
  * @buf: the memory, for MMAP
  * @attach: @dev's attachment
  * @sgt: its mapping, NULL after a move; changed with dma_resv held
+ * @mapped: numbers in @vb of the planes whose addresses were taken from @sgt
  * @known: it has been mapped before
  * @stale: @sgt ends with the frame that was in flight when a move was announced
  */
@@ -33,10 +33,10 @@ struct baton_plane {
 	struct vb2_buffer *vb;
 	struct device *dev;
 	enum dma_data_direction dir;
-	unsigned int index;
 	struct baton_buf *buf;
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
+	unsigned long mapped;
 	bool known;
 	bool stale;
 };
@@ -56,6 +56,7 @@ static void baton_plane_unmap(struct baton_plane *plane)
 	if (plane->sgt)
 		dma_buf_unmap_attachment(plane->attach, plane->sgt, plane->dir);
 	plane->sgt = NULL;
+	plane->mapped = 0;
 	plane->stale = false;
 }
 
@@ -74,19 +75,23 @@ static void baton_plane_move_notify(struct dma_buf_attachment *attach)
 {
 	struct baton_plane *plane = attach->importer_priv;
 	struct dma_fence *fence;
+	bool busy = false;
+	unsigned int i;
 
-	if (!plane->sgt)
-		return;
+	for_each_set_bit(i, &plane->mapped, VB2_MAX_PLANES) {
+		fence = baton_plane_ops(plane)->stop(plane->vb, i);
+		if (!fence)
+			continue;
 
-	fence = baton_plane_ops(plane)->stop(plane->vb, plane->index);
-	if (!fence) {
-		baton_plane_unmap(plane);
-		return;
+		busy = true;
+		baton_plane_publish(plane, fence);
 	}
 
-	/* It may signal before the mover looks: no other call will come then. */
-	plane->stale = true;
-	baton_plane_publish(plane, fence);
+	/* A fence may signal before the mover looks: no other call will come then. */
+	if (busy)
+		plane->stale = true;
+	else
+		baton_plane_unmap(plane);
 }
 
 static const struct dma_buf_attach_ops baton_plane_attach_ops = {
@@ -111,15 +116,10 @@ static int baton_plane_wait_locked(struct baton_plane *plane, bool interruptible
 	return -ETIMEDOUT;
 }
 
-static int baton_plane_map_locked(struct baton_plane *plane, bool interruptible)
+static int baton_plane_get_table(struct baton_plane *plane, bool interruptible)
 {
 	struct sg_table *sgt;
 	int ret;
-
-	if (plane->stale)
-		baton_plane_unmap(plane);
-	if (plane->sgt)
-		return 0;
 
 	ret = baton_plane_wait_locked(plane, interruptible);
 	if (ret)
@@ -130,13 +130,32 @@ static int baton_plane_map_locked(struct baton_plane *plane, bool interruptible)
 		return PTR_ERR(sgt);
 
 	ret = baton_buf_check_table(plane->dev, sgt);
-	if (!ret)
-		ret = baton_plane_ops(plane)->map(plane->vb, plane->index, sgt);
 	if (ret)
 		dma_buf_unmap_attachment(plane->attach, sgt, plane->dir);
 	else
 		plane->sgt = sgt;
+	return ret;
+}
+
+static int baton_plane_map_locked(struct baton_plane *plane, unsigned int index,
+				  bool interruptible)
+{
+	int ret = 0;
+
+	if (plane->stale)
+		baton_plane_unmap(plane);
+	if (plane->mapped & BIT(index))
+		return 0;
+
+	if (!plane->sgt)
+		ret = baton_plane_get_table(plane, interruptible);
+	if (!ret)
+		ret = baton_plane_ops(plane)->map(plane->vb, index, plane->sgt);
 	plane->known = !ret;
+	if (!ret)
+		plane->mapped |= BIT(index);
+	else if (!plane->mapped)
+		baton_plane_unmap(plane);
 	return ret;
 }
 
@@ -167,8 +186,7 @@ int baton_buf_vb2_map(struct vb2_buffer *vb, bool wait)
 				continue;
 			dma_resv_lock(resv, NULL);
 		}
-		plane->index = i;
-		ret = baton_plane_map_locked(plane, !wait);
+		ret = baton_plane_map_locked(plane, i, !wait);
 		dma_resv_unlock(resv);
 		if (ret)
 			return ret;

@@ -5,6 +5,8 @@ import struct
 
 import pytest
 
+from harness.v4l2 import V4l2
+
 from .dmabuf import O_CLOEXEC, O_RDONLY, O_RDWR, PAGE
 from .exporters import DMABUF, EXPBUF, BatonHeap, CmaHeap, Video
 from .probe import FROM_DEVICE, KERNEL, Probe, Stub, flag
@@ -164,6 +166,22 @@ def test_a_fence_that_never_signals_does_not_hold_the_queue(exporter, probe, evi
     exporter.queue(0, DMABUF, stub.fd, size)
     evidence(f"{refusal} with a kernel fence pending; queued when it had signalled")
     assert refusal == "ETIMEDOUT"
+
+
+@pytest.mark.clause("V4L-05", exporter="camera")
+def test_planes_that_share_a_dma_buf_share_its_attachment(dmabuf, programs, probe, evidence):
+    camera = programs(V4l2)
+    size = max(camera.set_format("NM12", 128, 96).sizes)
+    stubs = [probe.export(size, (), flag("EXPORT_CONTIGUOUS") | flag("EXPORT_LOW"))
+             for _ in range(2)]
+    fds = [camera.number("adopt", dmabuf("pid")[0], stub.fd) for stub in stubs]
+    camera.start_import([[fd, fd] for fd in fds])
+    failed = [camera.capture().failed for _ in range(4)]
+    ops = _imports(probe)
+    evidence(f"2 dma-bufs for 4 planes: {ops}; frames failed: {failed}")
+    assert sorted(ops) == ["ATTACH"] * 2 + ["MAP"] * 2
+    assert failed == [False] * 4
+    camera.stop()
 
 
 @pytest.mark.clause("V4L-06")
