@@ -96,6 +96,11 @@ def low(probe: Probe) -> Device:
                         max_segment=UINT_MAX)
 
 
+def low_in_pieces(probe: Probe) -> Device:
+    """Reaches the low bank, takes any number of pieces."""
+    return probe.device(mask=(1 << 32) - 1, windows=[LOW_WINDOW])
+
+
 def high(probe: Probe) -> Device:
     """Reaches the upper bank."""
     return probe.device(windows=[HIGH_WINDOW])

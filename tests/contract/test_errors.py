@@ -47,11 +47,12 @@ def _sweep(dmabuf: Dmabuf, undo: Callable[[list[str]], None], *words: object) ->
     """Let each allocation of a command fail in turn: how many there are, how many it survives."""
     survived = 0
     for nth in range(1, 500):
-        before = dmabuf.bufinfo()
+        before = dmabuf.bufinfo(), states(dmabuf.guest)
         failed, status, *rest = dmabuf("inject", nth, *words)
         if status == "ok":
             undo(rest)
-        assert dmabuf.bufinfo() == before, f"allocation {nth}: {status} {rest}"
+        after = dmabuf.bufinfo(), states(dmabuf.guest)
+        assert after == before, f"allocation {nth}: {status} {rest}"
         if failed == "0":
             assert status == "ok"
             return nth - 1, survived
@@ -109,6 +110,19 @@ def test_an_attach_and_a_map_that_fail_leave_nothing(exporter, dmabuf, probe, fa
     evidence(f"allocations failed in turn (survived): attach {attached[0]} ({attached[1]}), "
              f"map {mapped[0]} ({mapped[1]})")
     assert dmabuf.number("check", address, buffer.size, 1) == 0
+
+
+@pytest.mark.clause("ERR-03")
+@pytest.mark.exporters(*PROJECT)
+def test_a_vmap_that_fails_holds_nothing(exporter, dmabuf, probe, failing, evidence):
+    buffer = exporter.make()
+    dmabuf("fill", dmabuf.map(buffer.fd, buffer.size), buffer.size, 1)
+    fields = {"buffer": probe.buffer(buffer.fd).id}
+    dmabuf.guest.run("echo 1 >/sys/kernel/debug/clear_warn_once")
+    with dmabuf.guest.expect_splat("WARNING.*dma_buf_vmap"):
+        count, survived = _sweep_probe(probe, "VMAP", fields)
+    evidence(f"{count} allocations failed in turn, {survived} of them without an error")
+    assert count > survived
 
 
 def _first_use(probe: Probe, fd: int, verb: str, nth: int) -> list[str]:

@@ -15,11 +15,14 @@ from .project import (
     HIGH,
     LOW,
     MOVING,
+    UINT_MAX,
     filled,
     high,
     inside,
     low,
+    low_in_pieces,
     no_storage,
+    scattered,
     set_parameter,
     state,
     states,
@@ -92,6 +95,28 @@ def test_storage_suits_all_who_are_attached(exporter, probe, evidence, first):
 
 
 @pytest.mark.clause("MIG-02")
+@pytest.mark.exporters(*PROJECT)
+def test_storage_suits_who_has_not_mapped_it(exporter, probe, evidence):
+    """Nobody needs one piece, so that the upper bank would come first."""
+    buffer = probe.buffer(exporter.make(SIZE).fd)
+    strict = buffer.attach(low_in_pieces(probe), dynamic=True)
+    runs = buffer.attach(wide(probe), dynamic=True).map().runs
+    evidence(f"mapped by the lax one: {runs}")
+    assert strict.map().runs == runs
+    assert all(start in LOW for start, _ in runs)
+
+
+@pytest.mark.clause("MIG-02")
+@pytest.mark.exporters(*MOVING)
+def test_limits_end_with_the_attachment(exporter, probe, evidence):
+    buffer = probe.buffer(exporter.make(SIZE).fd)
+    buffer.attach(low(probe), dynamic=True).detach()
+    outcome = buffer.attach_outcome(high(probe), dynamic=True)
+    evidence(f"low, detached; high: {outcome}")
+    assert outcome == "0"
+
+
+@pytest.mark.clause("MIG-02")
 @pytest.mark.exporters("baton")
 def test_one_storage_is_enough(exporter, probe, guest, evidence):
     buffer = probe.buffer(exporter.make(SIZE).fd)
@@ -116,6 +141,23 @@ def test_who_reaches_the_storage_is_taken_at_once(exporter, probe, guest, eviden
     evidence(f"generations {[s.generation for s in after]}")
     assert runs == mapping.runs
     assert [s.place for s in after] == [s.place for s in before]
+
+
+@pytest.mark.clause("MIG-03")
+@pytest.mark.exporters(*MOVING)
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_pieces_stay_where_they_are(exporter, probe, guest, evidence, dynamic):
+    """Though one piece could be had, and no DMA is in flight."""
+    with scattered(guest):
+        fd = exporter.make(SIZE).fd
+        attachment, mapping = filled(probe, fd, 1, SIZE)
+    start = mapping.runs[0][0]
+    before = state(guest, start)
+    probe.buffer(fd).attach(wide(probe), dynamic)
+    after = state(guest, start)
+    evidence(f"{before.pieces} pieces, then {after.pieces}")
+    assert before.pieces > 1
+    assert (after.place, attachment.notified) == (before.place, 0)
 
 
 @pytest.mark.clause("MIG-04")
@@ -168,6 +210,7 @@ def test_pages_are_kept_for_who_can_reach_them(exporter, probe, guest, evidence)
     fd = exporter.make(SIZE).fd
     _, old = filled(probe, fd, 1, SIZE)
     new = probe.buffer(fd).attach(low(probe), dynamic=True).map()
+    assert new.wrong(1, SIZE) == 0
     new.fill(2, SIZE)
     guest.run("dd if=/dev/urandom of=/tmp/noise bs=64k count=64 2>/dev/null; rm /tmp/noise")
     wrong = old.wrong(1, SIZE)
@@ -313,9 +356,8 @@ def test_a_waiting_import_can_be_interrupted_and_killed(exporter, dmabuf, progra
     victim = programs()
     theirs = victim.number("adopt", dmabuf("pid")[0], fd)
     card = victim.number("open", display.card, 2)
-    victim.start("ioctl", card, FD_TO_HANDLE, struct.pack("<IIi", 0, 0, theirs).hex())
-    while "NOTIFY" not in probe.ops():
-        guest.run("sleep 0.01")
+    probe.wait_for("NOTIFY", victim.start("ioctl", card, FD_TO_HANDLE,
+                                          struct.pack("<IIi", 0, 0, theirs).hex()))
     victim.kill()
     evidence(f"interrupted: {outcome}; then killed")
     assert outcome == "EINTR"
@@ -461,6 +503,31 @@ def test_a_camera_follows_its_own_buffer(exporter, programs, probe, guest, evide
     camera("off")
 
 
+@pytest.mark.clause("MIG-13", exporter="camera")
+def test_a_frame_in_flight_ends_first(programs, dmabuf, probe, evidence):
+    """Of four slow frames one is being written to, whichever moves when."""
+    camera = programs(V4l2)
+    size = camera.set_format("XR24", 320, 240).sizes[0]
+    camera("interval", 1, 2)
+    camera.request("mmap", 4)
+    fds = [dmabuf.adopt(camera, camera.number("export", index, 0)) for index in range(4)]
+    old = [probe.buffer(fd).attach(wide(probe), dynamic=True).map() for fd in fds]
+    for index in range(4):
+        camera.queue(index)
+    camera("on")
+    camera.capture()
+    devices = [low(probe) for _ in fds]
+    for fd, mapping, device in zip(fds, old, devices, strict=True):
+        probe.buffer(fd).attach(device, dynamic=True)
+        mapping.fill(1, size)
+    for _ in range(4):
+        assert not camera.capture().failed
+    wrong = [mapping.wrong(1, size) for mapping in old]
+    evidence(f"words written to the old places after the moves: {wrong}")
+    assert wrong == [0] * 4
+    camera("off")
+
+
 @pytest.mark.clause("MIG-14")
 @pytest.mark.exporters(*MOVING)
 def test_no_store_is_lost(exporter, dmabuf, probe, evidence):
@@ -575,6 +642,20 @@ def test_a_move_whose_storage_is_not_allocated(exporter, dmabuf, probe, guest, e
     assert after == before
     assert inside(new, LOW) and new.runs != mapping.runs
     assert mapping.wrong(1, SIZE) == dmabuf.number("check", address, SIZE, 1) == 0
+
+
+@pytest.mark.clause("MIG-17")
+@pytest.mark.exporters("baton")
+def test_a_refusal_costs_no_memory(exporter, probe, evidence):
+    """There is one piece for it, but not where it is wanted; more often than there is memory."""
+    size, pool = 16 << 20, 256 << 20
+    buffer = probe.buffer(exporter.make(size).fd)
+    buffer.attach(wide(probe), dynamic=True).map()
+    narrow = probe.device(windows=[(LOW.start, 0, size)], max_segments=1, max_segment=UINT_MAX)
+    outcomes = {buffer.attach_outcome(narrow, dynamic=True) for _ in range(pool // size + 1)}
+    outcome = buffer.attach_outcome(low(probe), dynamic=True)
+    evidence(f"{outcomes}, then {outcome}")
+    assert (outcomes, outcome) == ({"ENOMEM"}, "0")
 
 
 @pytest.mark.clause("MIG-18")

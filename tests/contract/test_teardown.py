@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TEA: devices and processes that go away."""
 
+from contextlib import suppress
+
 import pytest
 
 from harness import pixels
 from harness.kms import Kms
+from harness.program import Refused
 from harness.v4l2 import V4l2
 
 from .dmabuf import O_CLOEXEC, O_RDWR, PAGE, START, WRITE, Dmabuf
 from .exporters import BY_NAME, BatonHeap, Display, Vkms
+from .probe import Probe
+from .project import states
 
 CAMERA, DISPLAY = "30000000.camera", "31000000.display"
 
@@ -31,9 +36,8 @@ def test_a_camera_that_goes_away_gives_its_buffers_back(boot, evidence):
     _unbind(guest, CAMERA)
     left = [dmabuf.info(fd).devices for fd in fds]
     evidence(f"attached {attached}; after unbind {left}")
-    assert attached == [(CAMERA,)] * 3
+    assert (attached, left) == ([(CAMERA,)] * 3, [()] * 3)
     camera.close()
-    assert [dmabuf.info(fd).devices for fd in fds] == [()] * 3
     dmabuf.close()
 
 
@@ -69,22 +73,33 @@ def test_a_buffer_outlives_its_exporter(boot, evidence, name, device):
     static = Vkms(dmabuf)
     static.open()
     static.import_(buffer.fd)
+    probe = Probe(dmabuf)
+    dynamic = probe.buffer(buffer.fd).attach(probe.device(), dynamic=True)
     address = dmabuf.map(buffer.fd, buffer.size)
     dmabuf("fill", address, buffer.size, 3)
     _unbind(guest, device)
     wrong = dmabuf.number("check", address, buffer.size, 3)
     other = Vkms(dmabuf)
     other.open()
-    refusal = other.import_refused(buffer.fd)
-    evidence(f"after unbind {wrong} words wrong, a new import {refusal}")
+    refusals = other.import_refused(buffer.fd), dynamic.map_outcome()
+    evidence(f"after unbind {wrong} words wrong; a new import, a new mapping {refusals}")
     assert wrong == 0
-    assert refusal == "ENODEV"
+    assert refusals == ("ENODEV", "ENODEV")
+    probe.close()
     dmabuf("unmap", address, buffer.size)
     dmabuf("close", buffer.fd)
     dmabuf("close", exporter.fd)
     assert dmabuf.bufinfo()
     dmabuf("close", static.fd)
     assert dmabuf.bufinfo() == []
+
+
+def _faults(dmabuf: Dmabuf, address: int) -> int:
+    """How often the program faults when it looks there."""
+    before = dmabuf.number("faults")
+    with suppress(Refused):
+        dmabuf.fetch(address, 8)
+    return dmabuf.number("faults") - before
 
 
 @pytest.mark.clause("TEA-03", exporter="display")
@@ -98,14 +113,20 @@ def test_an_unplugged_display_leaves_no_dangling_mapping(boot, evidence):
     offset = display.map_offset(handle)
     mappings = [dmabuf.map(buffer, 4 * PAGE), dmabuf.map(display.fd, 4 * PAGE, offset=offset)]
     dmabuf("fill", mappings[0], 4 * PAGE, 2)
+    dmabuf.fetch(mappings[1], 8)
+    mapped = [_faults(dmabuf, address) for address in mappings]
     _unbind(guest, DISPLAY)
+    unplugged = [_faults(dmabuf, address) for address in mappings]
     outcomes = []
     for address in mappings:
         try:
             outcomes.append(dmabuf.number("check", address, 4 * PAGE, 2))
         except AssertionError as refusal:
             outcomes.append(str(refusal))
-    evidence(f"words wrong by the fd, by the node: {outcomes}")
+    evidence(f"faults before {mapped}, after unbind {unplugged}; "
+             f"words wrong by the fd, by the node: {outcomes}")
+    assert mapped == [0, 0]
+    assert all(unplugged)
     assert outcomes[0] == 0 or "No such device" in outcomes[0]
     dmabuf.close()
 
@@ -126,11 +147,12 @@ def test_a_killed_process_leaves_nothing(exporter, dmabuf, programs, evidence):
     assert dmabuf.bufinfo()
     victim.kill()
     for _ in range(100):
-        if not dmabuf.bufinfo():
+        left = dmabuf.bufinfo() + states(dmabuf.guest)
+        if not left:
             break
         dmabuf.guest.run("sleep 0.02")
-    evidence(f"{len(dmabuf.bufinfo())} dma-bufs left")
-    assert dmabuf.bufinfo() == []
+    evidence(f"{len(left)} buffers left")
+    assert left == []
 
 
 @pytest.mark.clause("TEA-04", exporter="baton")

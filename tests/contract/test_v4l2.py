@@ -117,6 +117,7 @@ def test_a_bad_buffer_is_refused_when_queued(exporter, dmabuf, probe, programs, 
     }
     assert set(refusals.values()) == {"EINVAL"}
     assert probe.ops() == []
+    refusals["length too large"] = _queue_refused(exporter, stub.fd, size + PAGE)
     stub.behave("ATTACH", 16)
     refusals["attach -EBUSY"] = _queue_refused(exporter, stub.fd, size)
     stub.behave("ATTACH")
@@ -125,6 +126,7 @@ def test_a_bad_buffer_is_refused_when_queued(exporter, dmabuf, probe, programs, 
     stub.behave("MAP")
     programs.leak = "V4L-07: a refused attach leaks the dma-buf"
     evidence(f"{refusals}")
+    assert refusals["length too large"] == "EFAULT"
     assert refusals["attach -EBUSY"] == "EBUSY"
     # videobuf2-dma-contig loses the code.
     assert refusals["map -ENOMEM"] == ("EINVAL" if exporter.name == "vivid" else "ENOMEM")
