@@ -3,11 +3,13 @@
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from contract.clauses import CONTRACT, COUNT, PATH, load
+from contract.mutants.mutant import read, read_all
 from harness import paths
 from harness.errors import InfrastructureError
 
@@ -60,3 +62,36 @@ def test_the_results_are_about_all_clauses():
     text = (paths.ROOT / "docs" / "contract.md").read_text()
     missing = [id_ for id_ in CONTRACT.clauses if f"| {id_} |" not in text]
     assert missing == []
+
+
+def test_every_clause_has_a_mutant_or_a_reason():
+    broken = {mutant.clause for mutant in read_all()}
+    exempt = {clause.id for clause in CONTRACT if clause.mainline}
+    assert broken <= set(CONTRACT.clauses)
+    assert not broken & exempt
+    assert set(CONTRACT.clauses) - broken - exempt == set()
+
+
+def test_mutants_name_tests_of_their_clause():
+    for mutant in read_all():
+        for test in mutant.tests:
+            path, _, function = test.partition("::")
+            text = (paths.ROOT / path).read_text()
+            name = function.partition("[")[0]
+            assert re.search(rf"^def {name}\(", text, re.MULTILINE), f"{mutant.name}: {test}"
+
+
+@pytest.mark.parametrize("text", ["", "a title\n\nClause: EXP-01\n--- a/x\n",
+                                  "a title\n\nTest: x.py::y\n--- a/x\n",
+                                  "a title\n\nClause: EXP-01\nTest: x.py::y\n"])
+def test_a_mutant_without_its_header_is_refused(tmp_path, text):
+    path = tmp_path / "nameless.patch"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="nameless"):
+        read(path)
+
+
+@pytest.mark.parametrize("mutant", read_all(), ids=lambda mutant: mutant.name)
+def test_a_mutant_applies(mutant):
+    subprocess.run(["patch", "-p1", "--dry-run", "--force", "-i", str(mutant.patch)],
+                   cwd=paths.ROOT, check=True, capture_output=True)
