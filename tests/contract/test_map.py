@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from harness.v4l2 import V4l2
+from harness.v4l2 import FREE_RUNNING, V4l2
 
 from .clauses import PROJECT
 from .dmabuf import PAGE, Dmabuf
@@ -21,7 +21,7 @@ from .probe import (
     Probe,
     flag,
 )
-from .project import lockdep, states, wide
+from .project import lockdep, set_parameter, states, wide
 
 SIZE = 16 * PAGE
 DIRECTIONS = (BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE)
@@ -102,6 +102,29 @@ def test_a_camera_that_unmapped_does_not_write(dmabuf, probe, evidence):
     evidence(f"{wrong} words written after unmap, by 4 frames")
     assert wrong == 0
     camera.close()
+
+
+@pytest.mark.clause("MAP-03")
+def test_a_camera_does_not_unmap_under_a_frame(dmabuf, programs, probe, evidence):
+    """It writes 1 MB/s when the exporter wants to move the buffer."""
+    camera = programs(V4l2)
+    size = camera.set_format("XR24", 1920, 1080).sizes[0]
+    rate = camera.read("dma_rate").strip()
+    camera.write("dma_rate", 1)
+    camera("control", FREE_RUNNING, 1)
+    stub = probe.export(size, without=())
+    buffer = probe.buffer(stub.fd)
+    camera.start_import([[camera.number("adopt", dmabuf("pid")[0], stub.fd)]])
+    buffer.notify()
+    during = probe.ops()
+    camera("off")
+    camera("request", "dmabuf", 0)
+    after = probe.ops()
+    camera.write("dma_rate", rate)
+    camera("control", FREE_RUNNING, 0)
+    evidence(f"during the frame: {during}; after it: {after}")
+    assert during == ["ATTACH", "MAP"]
+    assert after == ["UNMAP", "DETACH"]
 
 
 @pytest.mark.clause("MAP-04")
@@ -296,9 +319,10 @@ def test_attaching_waits_where_the_core_maps(exporter, probe):
 
 
 @pytest.mark.clause("MAP-10")
-def test_new_memory_is_clear(exporter, dmabuf, probe, evidence):
-    """Where others' data has been, too."""
-    for _ in range(3):
+def test_new_memory_is_clear(exporter, dmabuf, probe, guest, evidence):
+    """Where others' data has been, too: single pages are soon used again."""
+    set_parameter(guest, "max_order", 0)
+    for _ in range(4):
         fd = exporter.make(SIZE).fd
         buffer = probe.buffer(fd)
         attachment = buffer.attach(wide(probe))
@@ -310,6 +334,7 @@ def test_new_memory_is_clear(exporter, dmabuf, probe, evidence):
         for user in (mapping, attachment, buffer):
             user.drop()
         dmabuf("close", fd)
+    set_parameter(guest, "max_order", 4)
 
 
 @pytest.mark.clause("MAP-10", exporter="baton")

@@ -238,8 +238,9 @@ def test_faults_moves_and_ioctls_at_once(exporter, dmabuf, evidence):
     rounds = [int(task.finish()[0]) for task in counting]
     lockdep = guest.run("test -e /proc/lockdep", check=False).status == 0
     evidence(f"{rounds} rounds; lockdep {'on' if lockdep else 'not in this kernel'}")
-    for address, count in zip(addresses, rounds, strict=True):
-        words = struct.unpack(f"<{PAGE // 8}Q", dmabuf.fetch(address, PAGE))
+    for buffer, count in zip(buffers, rounds, strict=True):
+        with dmabuf.mapped(buffer.fd, SIZE) as fresh:  # the old one could show what was left
+            words = struct.unpack(f"<{SIZE // 8}Q", dmabuf.fetch(fresh, SIZE))
         assert set(words) == {count}
     guest.run("echo 0 >/sys/module/baton_buf/parameters/scatter")
 
