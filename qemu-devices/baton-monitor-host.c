@@ -30,7 +30,36 @@ void monitor_host_log(MonitorHost *host, BatonLogRecord record)
 {
     if (host->log) {
         record.seq = host->seq++;
+        host->records++;
         write_record(host, &record);
+    }
+}
+
+/* Forget all records but the first @kept. */
+static void truncate_log(BatonMonitorState *s, uint64_t kept)
+{
+    MonitorHost *host = &s->host;
+    off_t end = (1 + s->num_ports + kept) * sizeof(BatonLogRecord);
+
+    host->records = kept;
+    if (fseeko(host->log, end, SEEK_SET) ||
+        ftruncate(fileno(host->log), end)) {
+        end_log(host);
+    }
+}
+
+/* The state was saved before record host.seq, which may be in the log. */
+void monitor_host_rewind_log(BatonMonitorState *s)
+{
+    MonitorHost *host = &s->host;
+    uint64_t kept = host->seq - host->first;
+
+    if (kept > host->records) {     /* or before the log's first record */
+        kept = 0;
+    }
+    host->first = host->seq - kept;
+    if (host->log && kept != host->records) {
+        truncate_log(s, kept);
     }
 }
 

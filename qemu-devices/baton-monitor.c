@@ -455,6 +455,7 @@ static int monitor_post_load(void *opaque, int version_id)
     BatonMonitorState *s = opaque;
 
     update_active(s);
+    monitor_host_rewind_log(s);
     monitor_host_set_interval(&s->host, MONITOR_REG(s, INTERVAL));
     return 0;
 }

@@ -52,6 +52,8 @@ typedef struct MonitorHost {
     FILE *log;
     BatonClock *clock;
     uint64_t seq;               /* of the next record in the log */
+    uint64_t first;             /* SEQ of the first one there */
+    uint64_t records;           /* that are there */
 } MonitorHost;
 
 struct BatonMonitorState {
@@ -97,5 +99,7 @@ bool monitor_host_open(BatonMonitorState *s, Error **errp);
 void monitor_host_set_interval(MonitorHost *host, uint32_t interval);
 /* Does nothing if there is no log. */
 void monitor_host_log(MonitorHost *host, BatonLogRecord record);
+/* A state was loaded. */
+void monitor_host_rewind_log(BatonMonitorState *s);
 
 #endif

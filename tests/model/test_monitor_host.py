@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.buslog import FRAME_DONE, FRAME_START, MARK, BusLog, Record, first_difference, read_log
+from harness.image import create_image
 from harness.qtest import QtestMachine
 from harness.regs import monitor as regs
 from model.camera import XRGB8888, Camera
@@ -31,6 +32,10 @@ def start(m: QtestMachine) -> tuple[Monitor, Camera, Display]:
     camera.enable()
     display.enable(display_regs.DISP_CTRL.HASH)
     return Monitor(m), camera, display
+
+
+def marks(m: QtestMachine, path: Path) -> list[int]:
+    return [r.a for r in finished_log(m, path).records if r.kind == MARK]
 
 
 def finished_log(m: QtestMachine, path: Path) -> BusLog:
@@ -161,3 +166,38 @@ def test_continues_after_migration(qtest, artifacts, when):
     whole = finished_log(reference.m, artifacts / "reference")
     assert first_difference(first.records + rest.records, whole.records) == ""
     assert first.masters == rest.masters == whole.masters
+
+
+def test_log_goes_back_with_the_machine(qtest, artifacts):
+    """What came after the snapshot is forgotten; SEQ has no gap, which read_log() checks."""
+    image, path = create_image(artifacts / "snapshots"), artifacts / "log"
+    m = qtest(machine=f"monitor0-log={path}", args=("-drive", f"if=none,file={image}"))
+    monitor = Monitor(m)
+
+    def mark(*values: int) -> list[int]:
+        m.qmp.cmd("cont")
+        for value in values:
+            monitor.mark(value)
+        return marks(m, path)
+
+    def hmp(line: str) -> None:
+        assert m.qmp.hmp(line) == ""
+
+    hmp("savevm none")
+    mark(1, 2)
+    hmp("savevm two")
+    assert mark(3, 4, 5) == [1, 2, 3, 4, 5]
+    hmp("savevm five")
+    hmp("loadvm two")
+    assert marks(m, path) == [1, 2]
+    assert mark(6) == [1, 2, 6]
+    hmp("loadvm five")      # not from here: a log begins anew
+    assert mark(7) == [7]
+    assert read_log(path).records[0].seq == 5
+    hmp("loadvm two")       # before its beginning
+    assert mark(8, 9) == [8, 9]
+    hmp("loadvm two")
+    assert mark(10) == [10]
+    hmp("loadvm none")
+    assert mark(11) == [11]
+    assert read_log(path).masters == ["camera0", "display0"]
