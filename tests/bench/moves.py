@@ -18,7 +18,7 @@ _ALONE = (10, 30)  # frames before the first move
 _COUNTS = range(3, 7)
 _STREAMS = (("1080p60", "1920x1080", "XR24", "<= 4"), ("2160p60 NV12", "3840x2160", "NV12", ""),
             ("2160p60", "3840x2160", "XR24", ""))
-_EXACT_TIME = {"accel": "tcg", "qemu_args": ("-icount", "shift=3,sleep=off")}
+_EXACT_TIME = {"qemu_args": ("-icount", "shift=3,sleep=off")}
 
 
 def moves(results: Results, out: Path) -> None:

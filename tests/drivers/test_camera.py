@@ -21,7 +21,7 @@ PIXEL = {"XR24": XRGB8888, "RGBP": RGB565, "NV12": NV12, "NM12": NV12}
 BYTES = {"XR24": 4, "RGBP": 2, "NV12": 1, "NM12": 1}
 SRGB, SMPTE170M, ENC_601, FULL, LIMITED = 8, 1, 1, 1, 2
 # icount makes guest time independent of the host
-EXACT_TIME = {"accel": "tcg", "qemu_args": ("-icount", "shift=3,sleep=off")}
+EXACT_TIME = {"qemu_args": ("-icount", "shift=3,sleep=off")}
 
 
 @pytest.fixture

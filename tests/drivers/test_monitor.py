@@ -17,7 +17,7 @@ MASTERS = ("camera0", "display0")
 WIDTH, HEIGHT = 320, 240
 FRAME = WIDTH * HEIGHT * 4
 DESC, WRITTEN_BACK = 64, 32
-EXACT_TIME = {"dtb": "baton-uni", "accel": "tcg", "qemu_args": ("-icount", "shift=3,sleep=off")}
+EXACT_TIME = {"dtb": "baton-uni", "qemu_args": ("-icount", "shift=3,sleep=off")}
 
 
 @dataclass

@@ -33,7 +33,6 @@ class GuestConfig:
     machine: str = ""
     kernel_args: str = ""
     qemu_args: tuple[str, ...] = ()
-    accel: str = "tcg,thread=multi"
     kernel: Path = paths.KERNEL
     initramfs: Path = paths.INITRAMFS
 
@@ -46,7 +45,7 @@ class GuestConfig:
         return [
             *machine_args(self.dtb_path(), self.machine),
             "-accel",
-            self.accel,
+            "tcg",
             "-nodefaults",
             "-no-reboot",
             "-L",

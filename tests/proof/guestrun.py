@@ -200,7 +200,6 @@ def config(
             *(DETERMINISTIC if icount else ()),
             *qemu_args,
         ),
-        accel="tcg,thread=single" if icount else "tcg,thread=multi",
         initramfs=initramfs,
     ), witness
 
