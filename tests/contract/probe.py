@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from harness.paths import ROOT
+from harness.polling import until
 from harness.program import Refused
 
 from .dmabuf import O_CLOEXEC, O_RDWR, PAGE, PROT_RW, Dmabuf, Task, iowr
@@ -188,13 +189,13 @@ class Probe:
 
     def wait_for(self, op: str, task: "ProbeTask | Task") -> None:
         """Until TASK has entered the operation; takes the events."""
-        while True:
-            done = task.done  # before the events are read: an ended task has left all of its own
-            if op in self.ops():
-                return
-            if done:
-                raise AssertionError(f"ended without {op}: {task.finish()}")
-            self.dmabuf.guest.run("sleep 0.01")
+
+        def read() -> tuple[bool, list[str]]:
+            return task.done, self.ops()  # in this order: an ended task has left all its events
+
+        _, ops = until(read, lambda seen: op in seen[1] or seen[0], op)
+        if op not in ops:
+            raise AssertionError(f"ended without {op}: {task.finish()}")
 
     def blocked(self, task: "ProbeTask | Task") -> bool:
         """Whether it has not ended, after the time in which it would have."""

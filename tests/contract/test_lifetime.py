@@ -3,6 +3,8 @@
 
 import pytest
 
+from harness.polling import until
+
 from .dmabuf import O_CLOEXEC, O_PATH, O_RDWR, WRITE
 from .probe import Probe
 from .project import set_parameter, wide
@@ -30,8 +32,7 @@ def test_get_takes_nothing_else(dmabuf, probe, evidence):
 
 
 def _wait_for_release(probe: Probe) -> None:
-    while "RELEASE" not in probe.ops():
-        probe.dmabuf.guest.run("sleep 0.01")
+    until(probe.ops, lambda ops: "RELEASE" in ops, "the release")
 
 
 @pytest.mark.clause("LIF-03")

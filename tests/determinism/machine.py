@@ -8,6 +8,7 @@ from harness.buslog import FRAME_DONE, HEAD_SIZE, RECORD_SIZE, BusLog, Record, r
 from harness.errors import QemuError
 from harness.guest import GuestConfig
 from harness.initramfs import extend
+from harness.polling import until
 from harness.process import QemuProcess
 
 ICOUNT = "shift=3,sleep=off"
@@ -79,10 +80,14 @@ class Machine:
 
     def run_undisturbed(self, seq: int) -> list[Record]:
         """Let a new machine run, without a stop, until its log has record SEQ; the log."""
-        while self.log_path.stat().st_size < (seq + 1) * RECORD_SIZE + HEAD_SIZE:
+
+        def size() -> int:
             if not self.process.alive():
                 raise self.process.died(f"ended before record {seq}")
             time.sleep(0.05)
+            return self.log_path.stat().st_size
+
+        until(size, lambda size: size >= (seq + 1) * RECORD_SIZE + HEAD_SIZE, f"record {seq}")
         self.stop()
         return self.log.records
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from determinism.test_time_travel import Machine, Record
 from harness.buslog import RECORD_SIZE
+from harness.polling import until
 
 RECORDS = 20000
 
@@ -16,9 +17,13 @@ def stream(directory: Path, name: str, disturb: bool) -> list[Record]:
         if not disturb:
             return machine.run_until(RECORDS)
         machine.cont()
-        while machine.log_path.stat().st_size < RECORDS * RECORD_SIZE:
+
+        def ask() -> int:
             for _ in range(100):
                 machine.qmp.cmd("query-status")
+            return machine.log_path.stat().st_size
+
+        until(ask, lambda size: size >= RECORDS * RECORD_SIZE, f"{RECORDS} records")
         machine.stop()
         return machine.log.records
 

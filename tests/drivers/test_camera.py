@@ -5,6 +5,7 @@ import pytest
 import xxhash
 
 from harness.guest import KERNEL_ARGS, Guest
+from harness.polling import until
 from harness.v4l2 import (
     EVENT_EOS,
     EVENT_FRAME_SYNC,
@@ -274,8 +275,7 @@ def test_dropped_frames_are_gaps(camera: V4l2):
     camera.start(buffers=2)
     held = [camera.dequeue(), camera.dequeue()]
     before = camera.counters()["drops"]
-    while camera.counters()["drops"] < before + 3:
-        pass
+    until(lambda: camera.counters()["drops"], lambda drops: drops >= before + 3, "drops")
     for frame in held:
         camera.queue(frame.buffer)
     frame = camera.dequeue()

@@ -8,6 +8,7 @@ import pytest
 
 from harness import pixels
 from harness.kms import Frame, Kms, Picture
+from harness.polling import until
 from harness.regs import regs
 
 WIDTH, HEIGHT = 128, 96
@@ -85,8 +86,12 @@ def test_a_late_interrupt_loses_no_frame(unattended):
     attend(False)
     kms.set_plane("primary", new)
     kms("commit", "nonblock", "event")
-    while kms.register("DONE_STATUS") < 6:
+
+    def records() -> int:
         assert kms("pending") == ["0"]
+        return kms.register("DONE_STATUS")
+
+    until(records, lambda count: count >= 6, "records")
     attend(True)
     number, time_ns = kms.event()
     assert kms.register("DONE_STATUS") <= 1
@@ -107,8 +112,7 @@ def test_frames_beyond_the_fifo_are_counted(unattended):
     first, _ = kms.show(kms.mode(WIDTH, HEIGHT), primary=make(kms, 0))
     kms.frame(first)
     attend(False)
-    while kms.register("DONE_LOST") < 3:
-        pass
+    until(lambda: kms.register("DONE_LOST"), lambda count: count >= 3, "lost records")
     attend(True)
     last, _ = kms("vblank", 1)
     kms.frame(int(last))

@@ -2,6 +2,7 @@
 """Suspend with a pipeline running; the engines lose power and with it all registers."""
 
 from harness import pipeline
+from harness.polling import until
 from harness.regs import regs
 
 from .conftest import CAMERA0, DISPLAY0
@@ -32,7 +33,7 @@ def test_pipeline_goes_on_after_a_power_cut(poke):
     command = pipeline.start(
         guest, ["--pattern", "--size", "640x480", "--hash", "--frames", str(FRAMES)]
     )
-    guest.run(f"until [ $(wc -l <{LOG}) -gt 20 ]; do sleep 0.1; done")
+    until(lambda: int(guest.run(f"wc -l <{LOG}").stdout), lambda frames: frames > 20, "frames")
     start = len(guest.console.lines)
     freeze = guest.spawn(
         "echo 5 >/sys/module/suspend/parameters/pm_test_delay &&"

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from harness.polling import until
 from harness.regs import camera as regs
 from model import camera_pattern as pattern
 from model.camera import (
@@ -76,6 +77,14 @@ def test_digits_in_the_pattern():
     assert sum(map(sum, mask(8))) > sum(map(sum, mask(7)))
 
 
+def step_to_frame(camera, count: int) -> None:
+    def step() -> int:
+        camera.m.clock_step()
+        return camera.read(regs.CAM_FRAMES)
+
+    until(step, lambda frames: frames >= count, f"{count} frames")
+
+
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_stale_lines_show(camera, fmt):
     """Each 64 bytes differ from the same bytes of each of the 32 frames before."""
@@ -85,9 +94,7 @@ def test_stale_lines_show(camera, fmt):
         camera.queue(camera.buffer(i % 8))
     camera.enable(FREERUN)
     for frame in range(45):
-        camera.m.clock_step()
-        while camera.read(regs.CAM_FRAMES) <= frame:
-            camera.m.clock_step()
+        step_to_frame(camera, frame + 1)
         for plane, data in enumerate(camera.picture(camera.buffer(frame % 8))):
             for at in range(0, len(data), 64):
                 before = seen.setdefault((plane, at), [])

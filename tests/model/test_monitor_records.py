@@ -16,6 +16,7 @@ from harness.buslog import (
     WRITE,
     Record,
 )
+from harness.polling import until
 from harness.regs import camera as camera_regs
 from harness.regs import monitor as regs
 from model.camera import BUFFERS, HIGH_BANK, LOW_END, NV12, XRGB8888, Camera
@@ -302,8 +303,12 @@ def test_marks_are_in_order_with_transfers(monitor, camera):
     camera.queue(camera.buffer(0))
     monitor.mark(0x1234)
     camera.enable()
-    while not pixels(monitor):
+
+    def step() -> list[Record]:
         camera.m.clock_step()
+        return pixels(monitor)
+
+    until(step, bool, "pixels")
     monitor.mark(0xffff_ffff)
     camera.m.clock_step(INTERVAL // 2)
     camera.disable()
