@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Errors of the engine reach the kernel log and the counters, and pass."""
 
+import re
+
 import pytest
 
+from drivers.test_camera import EXACT_TIME
 from harness import pixels
 from harness.kms import Kms
 from harness.regs import regs
 
 WIDTH, HEIGHT = 128, 96
+
+
+# Of a line "[    1.234567] ... underrun": when the kernel said so, in seconds
+UNDERRUN_LINE = re.compile(r"\[ *([\d.]+)\].* underrun")
 
 
 @pytest.fixture
@@ -28,6 +35,10 @@ def last_hash(kms: Kms) -> int:
     return kms.frame(int(number) - 1).planes[0][1]
 
 
+def underrun_times(guest) -> list[float]:
+    return [float(time) for time in UNDERRUN_LINE.findall(guest.run("dmesg").stdout)]
+
+
 def test_underrun(guest, picture_hash):
     kms = lit(guest)
     rate = kms.read("dma_rate").strip()
@@ -38,10 +49,18 @@ def test_underrun(guest, picture_hash):
     kms("vblank", 2)
     assert last_hash(kms) == picture_hash
     underruns = kms.counters()["underruns"]
-    log = [line for line in guest.run("dmesg").stdout.splitlines() if "underrun" in line]
-    assert 1 <= len(log) <= underruns
-    # The kernel limits the rate, whatever the engine does.
-    assert len(log) <= 20
+    assert 1 <= len(underrun_times(guest)) <= underruns
+
+
+def test_underruns_are_reported_at_a_limited_rate(boot):
+    """At most ten lines each five seconds, with 60 underruns each second of guest time."""
+    guest = boot(**EXACT_TIME)
+    kms = lit(guest)
+    kms.write("dma_rate", 1)
+    kms("vblank", 90)
+    assert kms.counters()["underruns"] >= 60
+    times = underrun_times(guest)
+    assert 1 <= len(times) <= 10 * ((times[-1] - times[0]) // 5 + 1)
 
 
 def test_dma_rate_is_checked(guest):
