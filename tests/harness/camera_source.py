@@ -39,6 +39,10 @@ class ClipSource:
             with step(f"Converting {self._video}"):
                 clip.convert(self._video, self._clip)
 
+    def samples(self, sequence: int) -> tuple[tuple[int, int], tuple[bytes, bytes, bytes]]:
+        """As clip.samples(), of the camera's frame SEQUENCE."""
+        return clip.samples(self._clip, sequence)
+
     def machine(self) -> str:
         return f"camera0-file={str(self._clip).replace(',', ',,')}"
 

@@ -24,6 +24,7 @@ _PANS = (
 )
 _PAN_FRAMES = 39
 _FADE = 0.4
+_FRAME = b"FRAME\n"
 _NO_FFMPEG = "ffmpeg is missing: run 'make setup'"
 _TO_VIDEO = "out_color_matrix=bt709:out_range=tv,format=yuv420p"
 
@@ -93,6 +94,21 @@ def _ffmpeg(arguments: Sequence[str], output: Path, what: str) -> None:
 def frames(clip: Path) -> int:
     """Frames in a clip of WIDTH x HEIGHT."""
     return clip.stat().st_size // (WIDTH * HEIGHT * 3 // 2) if clip.exists() else 0
+
+
+def samples(clip: Path, index: int) -> tuple[tuple[int, int], tuple[bytes, bytes, bytes]]:
+    """Width and height of a clip, and Y, Cb and Cr of what the camera takes for frame INDEX.
+
+    The clip is one that ffmpeg wrote: no frame's header has parameters.
+    """
+    with clip.open("rb") as file:
+        width, height = map(int, re.findall(rb" [WH](\d+)", file.readline())[:2])
+        start, luma = file.tell(), width * height
+        stride = len(_FRAME) + luma * 3 // 2
+        file.seek(start + index % ((clip.stat().st_size - start) // stride) * stride)
+        if file.readline() != _FRAME:
+            raise ValueError(f"{clip}: frame {index} is not where it must be")
+        return (width, height), (file.read(luma), file.read(luma // 4), file.read(luma // 4))
 
 
 def render_photos(photos: Path, output: Path) -> None:

@@ -5,6 +5,7 @@ import random
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import xxhash
 
@@ -53,18 +54,24 @@ def crop(fourcc: str, width: int, pixels: bytes, area: Sequence[int]) -> bytes:
                     for row in range(y, y + part_height))
 
 
-def _ycbcr(y: int, cb: int, cr: int, encoding: str, full: bool) -> int:
-    """As the hardware manual has it: coefficients in 1/8192, to the nearest."""
+@cache
+def coefficients(encoding: str, full: bool) -> tuple[int, int, int, int, int]:
+    """Luma, Cr in red, Cb and Cr in green, Cb in blue, in 1/8192: the hardware manual's."""
     kr, kb = ENCODINGS[encoding]
     kg = 1 - kr - kb
-    luma = 8192 * (1 if full else 255 / 219)
     chroma = 8192 * 2 * (1 if full else 255 / 224)
-    base = round(luma) * (y if full else y - 16) + 4096
+    red, blue = chroma * (1 - kr), chroma * (1 - kb)
+    green = -blue * kb / kg, -red * kr / kg
+    return tuple(map(round, (8192 * (1 if full else 255 / 219), red, *green, blue)))
+
+
+def _ycbcr(y: int, cb: int, cr: int, encoding: str, full: bool) -> int:
+    """To the nearest."""
+    luma, red_cr, green_cb, green_cr, blue_cb = coefficients(encoding, full)
+    base = luma * (y if full else y - 16) + 4096
     cb, cr = cb - 128, cr - 128
-    red = base + round(chroma * (1 - kr)) * cr
-    green = base - round(chroma * (1 - kb) * kb / kg) * cb - round(chroma * (1 - kr) * kr / kg) * cr
-    blue = base + round(chroma * (1 - kb)) * cb
-    r, g, b = (min(255, max(0, value >> 13)) for value in (red, green, blue))
+    channels = base + red_cr * cr, base + green_cb * cb + green_cr * cr, base + blue_cb * cb
+    r, g, b = (min(255, max(0, value >> 13)) for value in channels)
     return r << 16 | g << 8 | b
 
 

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`make proof`: out/proof/receipt.json, report.html and trace.json."""
 
+import itertools
 import json
 import os
 import shutil
 import time
-from pathlib import Path
-
-import xxhash
-from PIL import Image
 
 from harness import cli
 from harness.camera_source import ClipSource
 from harness.paths import OUT
 
-from . import document, guestrun, perfetto, report
+from . import document, guestrun, perfetto, pictures, report
 from .guestrun import Pipeline
 from .receipt import ZERO_COPY
 
@@ -31,23 +28,6 @@ def pipelines(frames: int) -> list[Pipeline]:
         Pipeline("--copy, for comparison", (*common, "--copy"), claims_zero_copy=False),
         Pipeline("the camera's buffers", common, hold=True),
     ]
-
-
-def picture(receipt: dict, screen: Path) -> tuple[str, str]:
-    """What the screenshot shows, or else why it is not in the report."""
-    picture = Image.open(screen).convert("RGBA")
-    digest = f"{xxhash.xxh64_intdigest(picture.tobytes('raw', 'BGRA')):#018x}"
-    pipeline = receipt["pipelines"][-1]
-    shown = [frame for frame in pipeline["frames"] if frame["display"]]
-    if not shown:
-        return "", f"No picture: {pipeline['name']} showed none."
-    last = shown[-1]
-    if last["display"]["hash"] != digest:
-        return "", (
-            f"No picture: the screenshot has hash {digest}, but frame {last['sequence']}, the last "
-            f"of {pipeline['name']}, {last['display']['hash']}."
-        )
-    return f"Frame {last['sequence']} on the display, hash {digest} as at the camera", ""
 
 
 def _print(receipt: dict) -> None:
@@ -78,17 +58,18 @@ def main() -> int:
         evidence = guestrun.run(
             directory, pipelines(frames), screen, machine=source.machine(), dtb=dtb, icount=icount
         )
+        receipt = document.receipt(evidence, dtb, icount)
+        screenshot = pictures.screenshot(receipt, screen)
+        thumbnails = [pictures.thumbnails(p, source.samples) for p in receipt["pipelines"]]
     finally:
         source.close()
-    receipt = document.receipt(evidence, dtb, icount)
     (directory / "receipt.json").write_text(json.dumps(receipt, indent=1) + "\n")
     (directory / "trace.json").write_text(json.dumps(perfetto.trace(evidence)) + "\n")
-    caption, missing = picture(receipt, screen)
-    pictures = [(screen, caption)] if caption else []
-    (directory / "report.html").write_text(report.render(receipt, pictures, missing))
+    (directory / "report.html").write_text(report.render(receipt, screenshot, thumbnails))
     _print(receipt)
-    if missing:
-        print(f"  {missing}")
+    for picture in (screenshot, *itertools.chain(*thumbnails)):
+        if not picture.data:
+            print(f"  {picture.text}")
     print(f"  {os.path.relpath(directory)}/report.html, {time.monotonic() - start:.1f} s")
     return 0 if receipt["verdict"] == ZERO_COPY else 1
 

@@ -2,10 +2,10 @@
 """report.html: the receipt for a person. One file, without a network."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
-from pathlib import Path
 
+from .pictures import Picture
 from .receipt import ZERO_COPY
 
 _STYLE = """
@@ -217,34 +217,38 @@ def _frames(pipeline: dict) -> str:
     return _table(heads, rows)
 
 
-def _picture(path: Path, caption: str) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
+def _picture(picture: Picture) -> str:
+    text = escape(picture.text)
+    if not picture.data:
+        return f"<p>{text}</p>"
+    data = base64.b64encode(picture.data).decode()
     return (
-        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        f'<figure><img alt="{text}" src="data:image/jpeg;base64,{data}">'
+        f"<figcaption>{text}</figcaption></figure>"
     )
 
 
-def render(receipt: dict, pictures: list[tuple[Path, str]], missing: str = "") -> str:
-    """MISSING: why there is not the picture that one expects."""
+def render(receipt: dict, screenshot: Picture, thumbnails: Sequence[Sequence[Picture]]) -> str:
+    """THUMBNAILS: those of each pipeline."""
     good = receipt["verdict"] == ZERO_COPY
     parts = [
         f"<h1>{escape(receipt['statement'])}</h1>",
         "<h2>Pipelines</h2>",
         _pipelines(receipt),
-        "<h2>Pictures</h2>" if pictures or missing else "",
-        f"<p>{escape(missing)}</p>" if missing else "",
-        *(_picture(path, caption) for path, caption in pictures),
+        _picture(screenshot),
         "<h2>Memory</h2>",
         _memory_map(receipt),
         "<h2>Frames in time</h2>",
         "<p>Blue: the camera writes the frame. Violet: the display reads it. Red: a CPU "
-        f"touches it. The first {_TIMELINE_FRAMES} frames of each pipeline.</p>",
+        f"touches it. The first {_TIMELINE_FRAMES} frames of each pipeline. Pictures are made of "
+        "the clip, not by the guest, and shown, scaled down, if the display's hash is "
+        "theirs.</p>",
     ]
-    for pipeline in receipt["pipelines"]:
+    for pipeline, pictures in zip(receipt["pipelines"], thumbnails, strict=True):
         parts += [
             f"<h3>{escape(pipeline['name'])}</h3>",
             _timeline(pipeline),
+            *map(_picture, pictures),
             "<details><summary>All frames</summary>",
             _frames(pipeline),
             "</details>",

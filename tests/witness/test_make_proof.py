@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -75,6 +76,18 @@ def test_its_report_opens_with_the_statement_and_all_pipelines(made, receipt):
     dom = browse(made[1] / "report.html", "--dump-dom")
     assert f"<body>\n<h1>{receipt['statement']}</h1>" in dom
     assert dom.count("<h3>") == len(receipt["pipelines"])
+
+
+def test_its_report_has_pictures_of_each_pipeline_with_hashes_of_the_receipt(made, receipt):
+    page = (made[1] / "report.html").read_text()
+    assert "No picture" not in page
+    assert "No screenshot" not in page
+    sections = page.split("<h3>")[1:]
+    for section, pipeline in zip(sections, receipt["pipelines"], strict=True):
+        captions = re.findall(r"<figcaption>Frame (\d+), hash (0x\w+) at the display", section)
+        hashes = {str(f["sequence"]): f["display"]["hash"] for f in pipeline["frames"]}
+        assert len(set(captions)) == 3
+        assert all(hashes[sequence] == digest for sequence, digest in captions)
 
 
 def test_its_trace_has_all_sources(made):
