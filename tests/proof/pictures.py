@@ -129,5 +129,6 @@ def screenshot(receipt: dict, screen: Path) -> Picture:
             f"No screenshot: it has hash {digest}, but frame {last['sequence']}, the last "
             f"of {pipeline['name']}, {last['display']['hash']}."
         )
-    text = f"Screenshot: frame {last['sequence']} on the display, hash {digest} as at the camera"
-    return Picture(text, _jpeg(picture))
+    return Picture(
+        f"Screenshot: frame {last['sequence']}, hash {digest} at the display", _jpeg(picture)
+    )

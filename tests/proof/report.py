@@ -235,6 +235,7 @@ def render(receipt: dict, screenshot: Picture, thumbnails: Sequence[Sequence[Pic
         f"<h1>{escape(receipt['statement'])}</h1>",
         "<h2>Pipelines</h2>",
         _pipelines(receipt),
+        "<h2>Shown at the end</h2>",
         _picture(screenshot),
         "<h2>Memory</h2>",
         _memory_map(receipt),

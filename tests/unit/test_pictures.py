@@ -122,7 +122,7 @@ def test_what_cannot_be_shown_says_why(pipeline, reason):
 @pytest.mark.parametrize(
     ("shown", "colour", "start"),
     [
-        (True, "navy", "Screenshot: frame 6 on the display, hash 0x"),
+        (True, "navy", "Screenshot: frame 6, hash 0x"),
         (True, "teal", "No screenshot: it has hash 0x"),
         (False, "navy", "No screenshot: the camera's showed no picture."),
     ],
