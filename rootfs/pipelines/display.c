@@ -412,27 +412,49 @@ static void add_configuration(struct display *display, drmModeAtomicReq *request
 		add_background(display, request);
 }
 
-int display_flip(struct display *display, uint32_t fb)
+/* Sets the mode and the planes with the first picture. */
+static int configure(struct display *display, uint32_t fb, uint32_t flags)
 {
 	drmModeAtomicReq *request = drmModeAtomicAlloc();
-	uint32_t flags = DRM_MODE_PAGE_FLIP_EVENT | DRM_MODE_ATOMIC_NONBLOCK;
 	int error;
 
 	if (!request)
 		fail("out of memory");
-	if (!display->configured) {
-		flags |= DRM_MODE_ATOMIC_ALLOW_MODESET;
-		add_configuration(display, request);
-		add_plane(display, request, display->plane, fb, display->image.width,
-			  display->image.height);
-		display->fb_property = find_property(display->fd, display->plane,
-						     DRM_MODE_OBJECT_PLANE, "FB_ID", NULL);
-		display->configured = true;
-	} else {
-		drmModeAtomicAddProperty(request, display->plane, display->fb_property, fb);
-	}
-	error = drmModeAtomicCommit(display->fd, request, flags, display);
+	add_configuration(display, request);
+	add_plane(display, request, display->plane, fb, display->image.width,
+		  display->image.height);
+	display->fb_property = find_property(display->fd, display->plane,
+					     DRM_MODE_OBJECT_PLANE, "FB_ID", NULL);
+	display->configured = true;
+	error = drmModeAtomicCommit(display->fd, request,
+				    flags | DRM_MODE_ATOMIC_ALLOW_MODESET, display);
 	drmModeAtomicFree(request);
+	return error;
+}
+
+/* As drmModeAtomicCommit(), which allocates, copies and sorts for each picture. */
+static int commit_fb(struct display *display, uint64_t fb, uint32_t flags)
+{
+	uint32_t count = 1;
+	struct drm_mode_atomic commit = {
+		.flags = flags,
+		.count_objs = 1,
+		.objs_ptr = (uintptr_t)&display->plane,
+		.count_props_ptr = (uintptr_t)&count,
+		.props_ptr = (uintptr_t)&display->fb_property,
+		.prop_values_ptr = (uintptr_t)&fb,
+		.user_data = (uintptr_t)display,
+	};
+
+	return drmIoctl(display->fd, DRM_IOCTL_MODE_ATOMIC, &commit) ? -errno : 0;
+}
+
+int display_flip(struct display *display, uint32_t fb)
+{
+	uint32_t flags = DRM_MODE_PAGE_FLIP_EVENT | DRM_MODE_ATOMIC_NONBLOCK;
+	int error = display->configured ? commit_fb(display, fb, flags) :
+					  configure(display, fb, flags);
+
 	if (!error)
 		return 0;
 	complain("the display refuses a frame in mode %ux%u, %.2f Hz: %s%s",

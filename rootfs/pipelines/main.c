@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,7 +31,6 @@ struct run {
 	struct buffers buffers;
 	struct report report;
 	struct trace trace;
-	int signals;
 
 	struct slot waiting[MAX_BUFFERS];	/* oldest first */
 	unsigned int waiting_count;
@@ -40,7 +39,6 @@ struct run {
 	int on_screen;		/* buffer, or NONE */
 	uint64_t attached_ns;	/* when the display had all buffers */
 	bool ended;		/* no more frames are wanted or will come */
-	bool interrupted;
 	uint64_t progress_ns;	/* of the last frame or flip */
 	uint32_t traced_frames, traced_vblanks;
 };
@@ -89,20 +87,28 @@ uint64_t now_ns(clockid_t clock)
 	return time.tv_sec * NS_PER_SECOND + time.tv_nsec;
 }
 
-/* Signals are read from a descriptor, so that the report is always written. */
-static int catch_signals(void)
-{
-	sigset_t mask;
-	int fd;
+static volatile sig_atomic_t interrupted;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	fd = signalfd(-1, &mask, SFD_CLOEXEC);
-	if (fd < 0)
-		fail("signalfd: %s", strerror(errno));
-	return fd;
+static void on_signal(int signal)
+{
+	if (signal != SIGALRM)
+		interrupted = true;
+}
+
+/*
+ * A signal ends poll() and nothing else, so that the report is always written.
+ * One each second lets poll() do without a timer for each frame, and without a
+ * descriptor of signals.
+ */
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGALRM };
+	const struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	const struct itimerval second = { .it_interval.tv_sec = 1, .it_value.tv_sec = 1 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &action, NULL);
+	setitimer(ITIMER_REAL, &second, NULL);
 }
 
 static bool has_frames(const struct run *run)
@@ -238,23 +244,29 @@ static int handle_display(struct run *run)
 	return run->display.flip_done ? finish_flip(run) : 0;
 }
 
-static void trace_when_due(struct run *run, bool idle)
+static void trace_frames(struct run *run)
 {
-	uint32_t vblanks = run->display.flip.frame;
-
-	if (!idle && run->report.count - run->traced_frames < TRACE_INTERVAL &&
-	    vblanks - run->traced_vblanks < TRACE_INTERVAL)
-		return;
 	trace_read(&run->trace, &run->report);
 	run->traced_frames = run->report.count;
-	run->traced_vblanks = vblanks;
+	run->traced_vblanks = run->display.flip.frame;
 }
 
+static void trace_when_due(struct run *run)
+{
+	if (run->report.count - run->traced_frames >= TRACE_INTERVAL ||
+	    run->display.flip.frame - run->traced_vblanks >= TRACE_INTERVAL)
+		trace_frames(run);
+}
+
+/* Called each second. */
 static int check_progress(struct run *run)
 {
+	uint64_t silence = now_ns(CLOCK_MONOTONIC) - run->progress_ns;
 	uint64_t limit = run->options->timeout * NS_PER_SECOND;
 
-	if (!limit || now_ns(CLOCK_MONOTONIC) - run->progress_ns < limit)
+	if (silence >= NS_PER_SECOND)
+		trace_frames(run);
+	if (!limit || silence < limit)
 		return 0;
 	if (run->is_flipping)
 		complain("the display has not shown a frame for %u s; see dmesg",
@@ -269,25 +281,24 @@ static int check_progress(struct run *run)
 static int run_step(struct run *run)
 {
 	struct pollfd polled[] = {
-		{ .fd = run->signals, .events = POLLIN },
 		{ .fd = run->display.fd, .events = POLLIN },
 		{ .fd = wants_frames(run) ? run->source->fd : -1,
 		  .events = POLLIN | POLLPRI },
 	};
-	int ready = poll(polled, ARRAY_SIZE(polled), 1000);
+	int ready = poll(polled, ARRAY_SIZE(polled), -1);
 
-	if (polled[0].revents) {
-		run->interrupted = true;
+	if (interrupted)
 		run->ended = true;
-	}
-	if (polled[1].revents && handle_display(run))
+	if (ready < 0)
+		return check_progress(run);
+	if (polled[0].revents && handle_display(run))
 		return -1;
-	if (polled[2].revents && take_frame(run))
+	if (polled[1].revents && take_frame(run))
 		return -1;
 	if (show_next(run))
 		return -1;
-	trace_when_due(run, ready == 0);
-	return check_progress(run);
+	trace_when_due(run);
+	return 0;
 }
 
 static bool is_done(const struct run *run)
@@ -300,7 +311,7 @@ static void set_up(struct run *run)
 	const struct options *options = run->options;
 	struct image image;
 
-	run->signals = catch_signals();
+	catch_signals();
 	run->source = options->processes == 2 ? link_open(options, &image) :
 						camera_open(options, &image);
 	display_open(&run->display, options, &image);
@@ -309,14 +320,12 @@ static void set_up(struct run *run)
 }
 
 /* Keeps the last picture on the screen. */
-static void hold_picture(const struct run *run)
+static void hold_picture(void)
 {
-	struct pollfd signals = { .fd = run->signals, .events = POLLIN };
-
 	puts("holding the last picture until SIGINT");
 	fflush(stdout);
-	while (poll(&signals, 1, -1) < 0 && errno == EINTR)
-		;
+	while (!interrupted)
+		pause();
 }
 
 static int stream(struct run *run)
@@ -332,8 +341,8 @@ static int stream(struct run *run)
 	/* The last picture's hash is known when it was read to its end. */
 	display_wait_vblanks(&run->display, 2);
 	trace_close(&run->trace, &run->report);
-	if (run->options->hold && !error && !run->interrupted)
-		hold_picture(run);
+	if (run->options->hold && !error)
+		hold_picture();
 	run->source->stop(run->source);
 	return error;
 }
@@ -350,12 +359,12 @@ int main(int argc, char **argv)
 	error = stream(&run);
 	if (report_write(&run.report, &options, &run.display))
 		error = -1;
-	if (!error && !run.interrupted && options.frames && !has_frames(&run)) {
+	if (!error && !interrupted && options.frames && !has_frames(&run)) {
 		complain("the camera's source ended after %u of %u frames",
 			 run.report.count - run.report.early, options.frames);
 		error = -1;
 	}
-	if (!error && !run.interrupted && !run.report.shown) {
+	if (!error && !interrupted && !run.report.shown) {
 		complain("no frame was shown: all %u had errors; see dmesg",
 			 run.report.count);
 		error = -1;
