@@ -174,8 +174,8 @@ static void baton_display_crtc_commit(struct drm_crtc *crtc)
 	struct baton_display *bd = to_baton_display(crtc->dev);
 
 	spin_lock_irq(&crtc->dev->event_lock);
+	/* LATCH completes it, so no VBLANK interrupt is needed */
 	if (crtc->state->event) {
-		drm_WARN_ON(crtc->dev, drm_crtc_vblank_get(crtc));
 		bd->event = crtc->state->event;
 		crtc->state->event = NULL;
 	}
@@ -216,7 +216,6 @@ static void baton_display_crtc_send_event(struct baton_display *bd, u32 sequence
 	event->event.vbl.tv_sec = ts.tv_sec;
 	event->event.vbl.tv_usec = ts.tv_nsec / NSEC_PER_USEC;
 	drm_send_event_timestamp_locked(&bd->drm, &event->base, time);
-	drm_crtc_vblank_put(&bd->crtc);
 }
 
 /*
