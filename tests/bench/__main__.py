@@ -3,7 +3,7 @@ import shutil
 
 from harness import cli, paths
 
-from . import about, builds, instructions, moves, streams, witness
+from . import about, builds, instructions, monitor, moves, streams, witness
 from .results import Results
 
 OUT = paths.OUT / "bench"
@@ -18,7 +18,7 @@ def main() -> int:
         streams.first_frame(results, OUT)
         streams.real_time(results, OUT)
         streams.free_running(results, OUT)
-        streams.bus_monitor(results, OUT)
+        monitor.cost(results, OUT)
         witness.cost(results, OUT)
         instructions.instructions(results, OUT)
         moves.moves(results, OUT)

@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 1920, 1080
 FRAME_BYTES = WIDTH * HEIGHT * 4
 SIZE = ("--size", f"{WIDTH}x{HEIGHT}", "--format", "XR24")
 PICTURE = ("--pattern", *SIZE)
-_FREE = (*PICTURE, "--free-running")
+FREE = (*PICTURE, "--free-running")
 _REAL_TIME_FRAMES = 600
 _REAL_TIME_RUNS = 3
 _FREE_FRAMES = 600
@@ -98,10 +98,10 @@ def free_running(results: Results, out: Path) -> None:
         foreign = _foreign_devices(guest)
         for _ in range(3):
             memcpy.append(_host_memcpy())
-            free.append(_fps(guest, *_FREE, "--frames", str(_FREE_FRAMES)))
-            hashed.append(_fps(guest, *_FREE, "--hash", "--frames", str(_FREE_FRAMES)))
-            copy.append(_fps(guest, *_FREE, "--copy", "--frames", str(_COPY_FRAMES)))
-            vivid.append(_fps(guest, *SIZE, *foreign, "--frames", str(_COPY_FRAMES)))
+            free.append(fps(guest, *FREE, "--frames", str(_FREE_FRAMES)))
+            hashed.append(fps(guest, *FREE, "--hash", "--frames", str(_FREE_FRAMES)))
+            copy.append(fps(guest, *FREE, "--copy", "--frames", str(_COPY_FRAMES)))
+            vivid.append(fps(guest, *SIZE, *foreign, "--frames", str(_COPY_FRAMES)))
         _bus_bytes(results, guest)
     name = "1080p XRGB free running"
     results.add("Host memcpy, two passes", memcpy, "frames/s")
@@ -120,24 +120,7 @@ def free_running(results: Results, out: Path) -> None:
     results.add(f"{name} / vivid to vkms", ratio(vivid), "")
 
 
-def bus_monitor(results: Results, out: Path) -> None:
-    """What it costs to count and record everything, in turn with nothing."""
-    switches = [f"/sys/kernel/debug/baton-monitor/{name}"
-                for name in ("count", "transfers", "events")]
-    fps: dict[int, list[float]] = {0: [], 1: []}
-    with Guest(GuestConfig(), out / "bus-monitor") as guest:
-        guest.run("modprobe baton-monitor")
-        for turn in range(2 * _RUNS):
-            on = turn % 2
-            guest.run(f"for f in {' '.join(switches)}; do echo {on} >$f; done")
-            fps[on].append(_fps(guest, *_FREE, "--frames", str(_FREE_FRAMES // 2)))
-    results.add("1080p XRGB free running, bus monitor off", fps[0], "frames/s")
-    results.add("... on", fps[1], "frames/s")
-    cost = [(1 - on / off) * 100 for off, on in zip(fps[0], fps[1], strict=True)]
-    results.add("Cost of the bus monitor", cost, "%", "<= 3")
-
-
-def _fps(guest: Guest, *options: str) -> float:
+def fps(guest: Guest, *options: str) -> float:
     return pipeline.run(guest, *options)["summary"]["fps"]
 
 
@@ -171,7 +154,7 @@ def _bus_bytes(results: Results, guest: Guest) -> None:
     less at either end.
     """
     before = {engine: _counters(guest, engine) for engine in _ENGINES}
-    summary = pipeline.run(guest, *_FREE, "--frames", str(_FREE_FRAMES))["summary"]
+    summary = pipeline.run(guest, *FREE, "--frames", str(_FREE_FRAMES))["summary"]
     for engine, (_, counter) in _ENGINES.items():
         after = _counters(guest, engine)
         moved = (after["bytes"] - before[engine]["bytes"]) / FRAME_BYTES

@@ -298,11 +298,15 @@ def _windows(qemu_log: Path) -> dict[str, list[Window]]:
     return windows
 
 
+def wait_for_pipelines(guest: Guest) -> None:
+    guest.console.wait("baton: ready after", stall=None)
+    guest.wait_ready()
+
+
 def run_pipelines(guest: Guest) -> None:
     """Start the guest; nothing reaches it until the last pipeline has ended."""
     guest.start()
-    guest.console.wait("baton: ready after", stall=None)
-    guest.wait_ready()
+    wait_for_pipelines(guest)
 
 
 def run(

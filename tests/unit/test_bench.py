@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from bench import about, moves, streams
+from bench import about, monitor, moves, streams, witness
 from bench.results import Results
+from harness.buslog import FRAME_DONE, read_log
 from harness.cli import UserError
 
 
@@ -55,6 +56,8 @@ def measured(artifacts, monkeypatch):
     for module, name, value in (
         (streams, "_RUNS", 1), (streams, "_REAL_TIME_RUNS", 1), (streams, "_REAL_TIME_FRAMES", 6),
         (streams, "_FREE_FRAMES", 6), (streams, "_COPY_FRAMES", 3), (moves, "_RUNS", 1),
+        (monitor, "_RUNS", 1), (monitor, "_FRAMES", 6),
+        (witness, "_RUNS", 1), (witness, "_FRAMES", 3),
     ):
         monkeypatch.setattr(module, name, value)
 
@@ -70,7 +73,8 @@ def measured(artifacts, monkeypatch):
 
 @pytest.mark.parametrize(("benchmark", "count"), [
     (streams.first_frame, 2), (streams.real_time, 5), (moves.moves, 9),
-], ids=["first_frame", "real_time", "moves"])
+    (monitor.cost, 7), (witness.cost, 12),
+], ids=["first_frame", "real_time", "moves", "monitor", "witness"])
 def test_benchmark_runs(measured, benchmark, count):
     entries = measured(benchmark)
     assert len(entries) == count
@@ -82,3 +86,27 @@ def test_bytes_on_the_bus_are_those_of_the_frames(measured):
     others = [entry for name, entry in entries.items() if "other than" in name]
     assert len(others) == 2 and all(entry["met"] for entry in others)
     assert "Cost of hashing every frame at both engines" in entries
+
+
+def _counted(guest) -> int | None:
+    """Bytes that the bus monitor counted; None: there is none."""
+    if "monitor0" not in [child["name"] for child in guest.qmp.cmd("qom-list", path="/machine")]:
+        return None
+    masters = guest.qmp.cmd("qom-get", path="/machine/monitor0", property="counters")
+    return sum(master["read-bytes"] + master["write-bytes"] for master in masters.values())
+
+
+def test_the_monitor_is_what_each_case_says(measured, monkeypatch, artifacts):
+    found = []
+
+    def fps(guest, *options) -> float:
+        rate = streams.fps(guest, *options)
+        found.append((_counted(guest), guest.config.machine))
+        return rate
+
+    monkeypatch.setattr(monitor, "fps", fps)
+    measured(monitor.cost)
+    (absent, *_), (off, *_), (on, no_files), (logging, _) = found
+    assert (absent, off, no_files) == (None, 0, "")
+    assert min(on, logging) >= 6 * 2 * streams.FRAME_BYTES
+    assert read_log(artifacts / "bus-monitor" / "bus.log").of("camera0", FRAME_DONE)
