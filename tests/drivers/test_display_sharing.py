@@ -28,11 +28,14 @@ def shown(kms: Kms, fb: int) -> int:
     return kms.frame(kms.commit()[0]).planes[0][1]
 
 
+def cma_heap(kms: Kms) -> str:
+    return kms.guest.run("ls /dev/dma_heap | grep -v -e system -e baton").stdout.split()[0]
+
+
 def test_import_shows_what_others_wrote(kms):
     """A contiguous buffer of the CMA heap, written through its descriptor."""
     kms.show(kms.mode(WIDTH, HEIGHT), primary=kms.picture("XR24", WIDTH, HEIGHT, noise(0)))
-    heap = kms.guest.run("ls /dev/dma_heap | grep -v -e system -e baton").stdout.split()[0]
-    fd = kms.number("heap", heap, SIZE)
+    fd = kms.number("heap", cma_heap(kms), SIZE)
     fb = kms.add_fb("XR24", WIDTH, HEIGHT, kms.number("import", fd), WIDTH * 4)
     hashes = set()
     for seed in range(1, 4):
@@ -40,6 +43,20 @@ def test_import_shows_what_others_wrote(kms):
         hashes.add(shown(kms, fb))
         assert pixels.frame_hash("XR24", WIDTH, HEIGHT, noise(seed)) in hashes
     assert len(hashes) == 3
+
+
+@pytest.mark.parametrize("heap", [cma_heap, lambda kms: "baton"], ids=["cma", "baton"])
+def test_luma_and_chroma_from_two_dma_bufs(kms, heap):
+    kms.show(kms.mode(WIDTH, HEIGHT), primary=kms.picture("XR24", WIDTH, HEIGHT, noise(0)))
+    luma = WIDTH * HEIGHT
+    fds = [kms.number("heap", heap(kms), size) for size in (luma, luma // 2)]
+    planes = [(kms.number("import", fd), WIDTH, 0) for fd in fds]
+    fb = kms.number("fb", "NV12", WIDTH, HEIGHT, *planes[0], *planes[1])
+    for seed in range(1, 4):
+        picture = pixels.noise("NV12", WIDTH, HEIGHT, seed)
+        for fd, plane in zip(fds, (picture[:luma], picture[luma:]), strict=True):
+            kms("load_fd", fd, len(plane), kms.store(plane))
+        assert shown(kms, fb) == pixels.frame_hash("NV12", WIDTH, HEIGHT, picture)
 
 
 def test_export_reads_back(kms):
