@@ -53,6 +53,14 @@ static const char * const baton_camera_source_states[] = {
 	[BATON_CAMERA_SRC_UNSUPPORTED] = "delivers a size or format out of range",
 };
 
+/* A clip goes on behind a frame that is cut short, a live stream does not. */
+static bool baton_camera_source_ended(struct baton_camera *cam, u32 state)
+{
+	return state == BATON_CAMERA_SRC_END ||
+	       (state == BATON_CAMERA_SRC_TRUNCATED &&
+		baton_camera_read(cam, A_CAM_SRC_KIND) == BATON_CAMERA_SRC_LIVE);
+}
+
 /**
  * baton_camera_source_changed() - report a change of the sensor's state
  * @cam: the camera
@@ -71,7 +79,7 @@ void baton_camera_source_changed(struct baton_camera *cam)
 
 	if (state != cam->source_state && state < ARRAY_SIZE(baton_camera_source_states))
 		dev_info_ratelimited(cam->dev, "sensor %s\n", baton_camera_source_states[state]);
-	if (state != cam->source_state && state == BATON_CAMERA_SRC_END)
+	if (state != cam->source_state && baton_camera_source_ended(cam, state))
 		v4l2_event_queue(&cam->vdev, &end);
 	if (size != cam->source_size)
 		v4l2_event_queue(&cam->vdev, &resolution);
