@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Instructions that the guest's CPUs retire for each frame, by the bus monitor's log."""
 
+import itertools
+import statistics
 from pathlib import Path
 
 from harness import pipeline
@@ -18,11 +20,15 @@ SPREAD = 2  # %, the largest size against the smallest
 _SCATTER = "/sys/module/baton_buf/parameters/scatter"
 
 
-def per_frame(log: BusLog, frames: int) -> float:
-    """Mean over FRAMES that follow the warm-up."""
+def each_frame(log: BusLog, frames: int) -> list[int]:
+    """Those that follow the warm-up."""
     starts = log.of("camera0", FRAME_START)[WARM_UP:WARM_UP + frames + 1]
     assert log.icount and len(starts) == frames + 1, f"{len(starts)} frames in the log"
-    return (starts[-1].insns - starts[0].insns) / frames
+    return [end.insns - start.insns for start, end in itertools.pairwise(starts)]
+
+
+def per_frame(log: BusLog, frames: int) -> float:
+    return statistics.mean(each_frame(log, frames))
 
 
 def stream(out: Path, size: str, frames: int = FRAMES, scattered: bool = False,
