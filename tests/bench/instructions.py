@@ -40,7 +40,7 @@ def stream(out: Path, size: str, frames: int = FRAMES, scattered: bool = False,
     path = out / "bus.log"
     out.mkdir(parents=True, exist_ok=True)
     config = GuestConfig(machine=f"monitor0-log={path}", kernel_args="nokaslr",
-                         qemu_args=DETERMINISTIC, accel="tcg,thread=single")
+                         qemu_args=DETERMINISTIC)
     with Guest(config, out) as guest:
         guest.run(f"echo {int(scattered)} >{_SCATTER}")
         pipeline.run(guest, "--pattern", "--size", size, "--format", "XR24", "--fps", "60",
