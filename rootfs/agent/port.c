@@ -25,6 +25,7 @@ static struct {
 	int signals;		/* SIGIO: the host connected or disconnected */
 	bool connected;
 	bool greeted;		/* HELLO was received on this connection */
+	bool overtaken;		/* ... before the news that the last one ended */
 	bool in_garbage;
 
 	/* One byte more, so that a payload can be ended by a NUL. */
@@ -225,6 +226,8 @@ static void port_hello(uint32_t id, const uint32_t *payload)
 	};
 	port.hello_size = sizeof(port.hello.header) + port.hello.header.length;
 	port.hello_sent = 0;
+	/* Data and hang-ups come through different queues of the device. */
+	port.overtaken = port.greeted;
 	port.greeted = true;
 }
 
@@ -308,15 +311,14 @@ static size_t port_parse(char *data, size_t length)
 static void port_disconnected(void)
 {
 	port.connected = false;
-	port.in_length = 0;
-	/*
-	 * The next host's HELLO can arrive before the news that the last one
-	 * has gone. Its reply is still here then.
-	 */
-	if (port.hello_sent == port.hello_size) {
-		port.greeted = false;
-		port.hello_size = 0;
+	/* This is the end of the connection before; all here is the next one's. */
+	if (port.overtaken) {
+		port.overtaken = false;
+		return;
 	}
+	port.greeted = false;
+	port.in_length = 0;
+	port.hello_size = 0;
 	port.hello_sent = 0;
 }
 

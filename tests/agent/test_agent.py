@@ -206,6 +206,18 @@ def test_reconnect_loses_nothing(path: Path) -> None:
     second.close()
 
 
+def test_hello_overtakes_the_news_of_the_hangup(path: Path) -> None:
+    """Data and hang-ups take different queues: a host that is back at once is heard first."""
+    link = Link(path)
+    for number in range(1, 201):
+        link.run(number, "seq 500")
+        link.until(STDOUT, number)
+        link.close()
+        link = Link(path, last=link.last)
+        link.until(EXIT, number)
+    link.close()
+
+
 def test_reconnect_learns_what_runs(path: Path) -> None:
     first = Link(path)
     first.run(5, "echo on; sleep 1000")

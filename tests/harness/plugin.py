@@ -8,6 +8,7 @@
 """
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from .qtest import QtestMachine
 _GUESTS = pytest.StashKey[list[Guest]]()
 _FAILED = pytest.StashKey[bool]()
 _CONSOLE_TAIL = 30
+_LONGEST = 120  # characters of a test's folder
 
 
 def pytest_configure() -> None:
@@ -45,7 +47,11 @@ def failed(item: pytest.Item) -> bool:
 
 def _directory(item: pytest.Item) -> Path:
     name = item.nodeid.removeprefix("tests/").replace(".py::", ".")
-    return OUT / "test" / re.sub(r"[^\w.=-]+", "-", name).strip("-")[:120]
+    name = re.sub(r"[^\w.=-]+", "-", name).strip("-")
+    if len(name) > _LONGEST:  # its end tells tests apart, but not always
+        mark = hashlib.sha256(item.nodeid.encode()).hexdigest()[:8]
+        name = f"{mark}-{name[len(mark) + 1 - _LONGEST:].lstrip('-')}"
+    return OUT / "test" / name
 
 
 @pytest.fixture
