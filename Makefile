@@ -51,7 +51,7 @@ LINUX_SRC ?= $(BATON_CACHE)/src/linux-$(KERNEL)
 ARM64_PACKAGES := $(BATON_CACHE)/src/arm64
 
 $(BATON_CACHE)/src/%: | build/.packages
-	@$(STEP) fetch-$* .ci/fetch $* $(SUITE_$*)
+	@$(STEP) fetch-$* .ci/fetch $* "$(SUITE_$*)" "$(TESTED_$*)"
 
 # $(call fetched,TREE): TREE, unless the user gave it.
 fetched = $(filter $(BATON_CACHE)/src/%,$(1))

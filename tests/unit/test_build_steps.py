@@ -152,6 +152,16 @@ def test_fetch_goes_on_after_a_fetch_that_failed(checkout):
     assert checkout.run(".ci/fetch", "photos").returncode == 0, "it asked the mirror again"
 
 
+@pytest.mark.parametrize(("archive", "said"), [("10.0.13", False), ("10.0.14", True)])
+def test_another_point_release_is_named(checkout, archive, said):
+    checkout.stub("apt-get", APT + "\ntouch qemu_10.0.dsc")
+    checkout.stub("dpkg-source", f'mkdir "$4" && echo {archive} >"$4/VERSION"')
+    done = checkout.run(".ci/step", "fetch", ".ci/fetch", "qemu-10.0", "trixie", "10.0.13")
+    assert done.returncode == 0, done.stderr
+    assert (checkout.cache / "src/qemu-10.0/VERSION").read_text() == f"{archive}\n"
+    assert (f"the archive has qemu {archive}; 10.0.13 was tested" in done.stderr) == said
+
+
 PIP = """mkdir -p "${PIP_CACHE_DIR:-$HOME/.cache/pip}"
 while [ $# -gt 0 ]; do [ "$1" = -w ] && mkdir -p "$2"; shift; done"""
 
