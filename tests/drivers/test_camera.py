@@ -20,6 +20,8 @@ from model.camera import NV12, RGB565, XRGB8888
 
 PIXEL = {"XR24": XRGB8888, "RGBP": RGB565, "NV12": NV12, "NM12": NV12}
 BYTES = {"XR24": 4, "RGBP": 2, "NV12": 1, "NM12": 1}
+ENTITY_SENSOR, ENTITY_IO = 0x20001, 0x10001
+LINK_ENABLED, LINK_IMMUTABLE = 1, 2
 SRGB, SMPTE170M, ENC_601, FULL, LIMITED = 8, 1, 1, 1, 2
 # icount makes guest time independent of the host
 EXACT_TIME = {"qemu_args": ("-icount", "shift=3,sleep=off")}
@@ -68,6 +70,15 @@ def test_enumerates_what_it_can_do(camera: V4l2):
     assert camera.refused("sizes", "YUYV") == "EINVAL"
     assert camera("control", TEST_PATTERN) == ["1"]  # no sensor: only the pattern
     assert camera.refused("control", TEST_PATTERN, 0) == "EINVAL"
+
+
+def test_media_graph(camera: V4l2):
+    """A sensor whose one link to the video node nobody can change."""
+    *entities, link = camera("topology", "/dev/media0")
+    assert sorted(int(function, 0) for function in entities) == [ENTITY_IO, ENTITY_SENSOR]
+    pads, flags = link.split("=")
+    assert len(set(pads.split(">"))) == 2
+    assert int(flags, 0) == LINK_ENABLED | LINK_IMMUTABLE
 
 
 def test_size_is_fitted(camera: V4l2):

@@ -2,6 +2,7 @@
 /* Drives a camera for tests. */
 #define _GNU_SOURCE
 #include <drm.h>
+#include <linux/media.h>
 #include <linux/perf_event.h>
 #include <linux/udmabuf.h>
 #include <linux/videodev2.h>
@@ -342,6 +343,30 @@ static int cmd_scattered(char **arg)
 	return fd < 0 ? reply_error() : printf("ok %d\n", fd);
 }
 
+/* topology DEVICE: function of each entity, then SOURCE_PAD>SINK_PAD=FLAGS of data links */
+static int cmd_topology(char **arg)
+{
+	struct media_v2_entity entities[8];
+	struct media_v2_link links[8];
+	struct media_v2_topology topology = {
+		.num_entities = ARRAY_SIZE(entities), .ptr_entities = (uintptr_t)entities,
+		.num_links = ARRAY_SIZE(links), .ptr_links = (uintptr_t)links,
+	};
+	int media = open(arg[0], O_RDWR | O_CLOEXEC);
+	int result = ioctl(media, MEDIA_IOC_G_TOPOLOGY, &topology);
+
+	close(media);
+	if (result)
+		return reply_error();
+	printf("ok");
+	for (unsigned int i = 0; i < topology.num_entities; i++)
+		printf(" 0x%x", entities[i].function);
+	for (unsigned int i = 0; i < topology.num_links; i++)
+		if ((links[i].flags & MEDIA_LNK_FL_LINK_TYPE) == MEDIA_LNK_FL_DATA_LINK)
+			printf(" %u>%u=0x%x", links[i].source_id, links[i].sink_id, links[i].flags);
+	return printf("\n");
+}
+
 static const struct command commands[] = {
 	{ "format", 1, cmd_format }, { "formats", 0, cmd_formats }, { "sizes", 1, cmd_sizes },
 	{ "interval", 0, cmd_interval }, { "control", 1, cmd_control },
@@ -352,6 +377,7 @@ static const struct command commands[] = {
 	{ "on", 0, cmd_on }, { "off", 0, cmd_off },
 	{ "subscribe", 1, cmd_subscribe }, { "event", 0, cmd_event },
 	{ "save", 3, cmd_save }, { "map", 2, cmd_map }, { "scattered", 1, cmd_scattered },
+	{ "topology", 1, cmd_topology },
 };
 
 int main(int argc, char **argv)
