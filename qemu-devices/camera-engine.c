@@ -17,7 +17,7 @@ static bool is_freerunning(BatonCameraState *s)
     return CAMERA_FIELD(s, CTRL, FREERUN);
 }
 
-static unsigned num_slices(BatonCameraState *s)
+unsigned camera_num_slices(BatonCameraState *s)
 {
     return DIV_ROUND_UP(CAMERA_FIELD(s, SIZE, HEIGHT),
                         BATON_CAMERA_SLICE_LINES);
@@ -65,7 +65,7 @@ static void begin_slice(BatonCameraState *s, int64_t bus_free)
     }
     f->deadline = MAX(bus_free, slice_ready(s, f->slice)) + slice_duration(s);
     full = slice_ready(s, f->slice + 1);
-    f->overruns = f->slice + 2 < num_slices(s) && f->deadline > full;
+    f->overruns = f->slice + 2 < camera_num_slices(s) && f->deadline > full;
     if (f->overruns) {
         f->deadline = full;
     }
@@ -259,9 +259,11 @@ static void slice_time(BatonCameraState *s)
 
     if (f->overruns) {
         end_frame_with(s, BATON_CAMERA_DESC_OVERRUN);
+    } else if (!camera_source_holds(s)) {
+        end_frame_with(s, BATON_CAMERA_DESC_SOURCE);
     } else if (!write_slice(s, &error)) {
         end_frame(s, &error);
-    } else if (++f->slice == num_slices(s)) {
+    } else if (++f->slice == camera_num_slices(s)) {
         end_frame_with(s, BATON_CAMERA_DESC_DONE);
     } else {
         begin_slice(s, f->deadline);

@@ -95,12 +95,22 @@ void camera_source_release(BatonCameraState *s)
     }
 }
 
+/* Only a clip that was cut during a migration loses a frame in flight. */
+bool camera_source_holds(BatonCameraState *s)
+{
+    if (s->frame.pattern || s->source.front_busy) {
+        return true;
+    }
+    camera_source_set_state(s, BATON_CAMERA_SRC_TRUNCATED);
+    return false;
+}
+
 void camera_source_reload(BatonCameraState *s)
 {
     if (s->frame.active && !s->frame.pattern) {
-        s->source.front_busy = true;
-        camera_clip_read(&s->source,
-                         s->frame.sequence % s->source.clip.num_frames);
+        s->source.front_busy =
+            camera_clip_read(&s->source, s->frame.sequence %
+                             s->source.clip.num_frames);
     }
 }
 

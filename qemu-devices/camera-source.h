@@ -59,6 +59,8 @@ bool camera_source_ready(BatonCameraState *s, uint32_t sequence);
 /* Take that frame; false if it is incomplete. */
 bool camera_source_take(BatonCameraState *s, uint32_t sequence);
 void camera_source_release(BatonCameraState *s);
+/* Does the sensor still have the frame in flight? */
+bool camera_source_holds(BatonCameraState *s);
 /* After migration: fetch the frame in flight again. */
 void camera_source_reload(BatonCameraState *s);
 void camera_source_set_state(BatonCameraState *s, uint32_t state);

@@ -453,6 +453,50 @@ static int camera_post_load(void *opaque, int version_id)
     return 0;
 }
 
+static bool camera_ring_legal(BatonCameraState *s)
+{
+    uint32_t entries = CAMERA_REG(s, RING_SIZE);
+
+    if (entries & ~R_CAM_RING_SIZE_ENTRIES_MASK) {
+        return false;
+    }
+    /* A write to RING_SIZE leaves both at 0. */
+    return (CAMERA_REG(s, HEAD) < entries || !CAMERA_REG(s, HEAD)) &&
+           (CAMERA_REG(s, TAIL) < entries || !CAMERA_REG(s, TAIL));
+}
+
+/* What the engine relies on between two turns of its timer */
+static bool camera_state_legal(void *opaque, int version_id)
+{
+    BatonCameraState *s = opaque;
+    const CameraFrame *f = &s->frame;
+
+    if (!CAMERA_REG(s, DMA_RATE) || !camera_ring_legal(s)) {
+        return false;
+    }
+    if (!CAMERA_FIELD(s, CTRL, ENABLE)) {
+        return !f->active;
+    }
+    if (illegal_register(s)) {
+        return false;
+    }
+    if (!f->active) {
+        return true;
+    }
+    if (s->halted || f->pattern != camera_uses_pattern(s) ||
+        f->slice >= camera_num_slices(s) ||
+        CAMERA_REG(s, HEAD) == CAMERA_REG(s, TAIL)) {
+        return false;
+    }
+    for (unsigned i = 0; i < CAMERA_NUM_PLANES; i++) {
+        if (f->plane[i].count > UINT16_MAX ||
+            f->plane[i].next > f->plane[i].count) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static const VMStateDescription vmstate_camera_plane = {
     .name = "baton-camera/plane",
     .version_id = 1,
@@ -512,6 +556,7 @@ static const VMStateDescription vmstate_camera = {
         VMSTATE_INT64(next_frame, BatonCameraState),
         VMSTATE_STRUCT(frame, BatonCameraState, 1, vmstate_camera_frame,
                        CameraFrame),
+        VMSTATE_VALIDATE("frame in progress", camera_state_legal),
         VMSTATE_END_OF_LIST()
     },
 };

@@ -105,6 +105,7 @@ void camera_engine_start(BatonCameraState *s);
 void camera_engine_stop(BatonCameraState *s);
 /* Free running: start a frame if there are a descriptor and a sensor frame. */
 void camera_engine_wake(BatonCameraState *s);
+unsigned camera_num_slices(BatonCameraState *s);
 
 /* camera-ring.c */
 bool camera_ring_owns(BatonCameraState *s, unsigned index);

@@ -7,12 +7,10 @@ Modes have lines of 1 us, so that instants can be given in lines.
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
 from harness import pixels
-from harness.errors import QemuError
-from harness.qtest import QtestMachine, Snapshot
+from harness.qtest import QtestMachine
 from harness.regs import display as regs
 
 from .engine import Engine
@@ -274,11 +272,3 @@ def compose(mode: Mode, layers: list[tuple[Buffer, tuple[int, int]]],
         pixels.paste(screen, mode.width, buffer.rgb, (x, y, buffer.width, buffer.height),
                      blend=buffer.fourcc == "AR24")
     return screen
-
-
-def refuse_snapshot(snapshot: Snapshot, section: str) -> None:
-    """QEMU must not load a corrupt snapshot; it names the section."""
-    log = snapshot.path.with_suffix(".log")
-    with pytest.raises(QemuError), QtestMachine(incoming=snapshot, log=log):
-        pass
-    assert f"Input validation failed: baton-display/{section}" in log.read_text()

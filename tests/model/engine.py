@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An engine's registers over qtest."""
 
-from harness.qtest import QtestMachine
+import pytest
+
+from harness.errors import QemuError
+from harness.qtest import QtestMachine, Snapshot
 
 
 class Engine:
@@ -30,3 +33,11 @@ class Engine:
         status = self.irqs
         self.write(self.IRQ_STATUS, status)
         return status
+
+
+def refuse_snapshot(snapshot: Snapshot, section: str) -> None:
+    """QEMU must not load a corrupt snapshot; it names the section, "DEVICE/WHAT"."""
+    log = snapshot.path.with_suffix(".log")
+    with pytest.raises(QemuError), QtestMachine(incoming=snapshot, log=log):
+        pass
+    assert f"Input validation failed: {section}" in log.read_text()

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reset in mid-frame, and a machine saved in mid-frame that goes on elsewhere."""
 
+import os
+import struct
+from pathlib import Path
+
 import pytest
 import xxhash
 
@@ -8,6 +12,7 @@ from harness.errors import QemuError
 from harness.regs import camera as regs
 from model import camera_pattern as pattern
 from model.camera import NV12, RGB565, XRGB8888, Camera
+from model.engine import refuse_snapshot
 from model.y4m import write_clip
 
 HASH = regs.CAM_CTRL.HASH
@@ -88,6 +93,77 @@ def test_other_clip_is_refused_at_migration(qtest, artifacts):
     with pytest.raises(QemuError):
         qtest(machine=f"camera0-file={artifacts / 'other.y4m'}", incoming=snapshot)
     assert "Start both sides with the same camera clip" in (artifacts / "qemu2.log").read_text()
+
+
+def test_clip_cut_during_migration_loses_the_frame(qtest, artifacts):
+    clip = artifacts / "clip.y4m"
+    write_clip(clip, 130, 98, frames=2)
+    saved = Camera(qtest(machine=f"camera0-file={clip}"))
+    start(saved, XRGB8888, 0)
+    saved.m.clock_step(15_000_000)
+    snapshot = saved.m.save(artifacts / "state")
+    os.truncate(clip, clip.stat().st_size - 1)
+
+    resumed = Camera(qtest(machine=f"camera0-file={clip}", incoming=snapshot))
+    resumed.__dict__.update({k: v for k, v in saved.__dict__.items() if k != "m"})
+    resumed.m.clock_step(2_000_000)
+    assert resumed.status(1).status == regs.BATON_CAMERA_DESC_SOURCE
+    assert resumed.read(regs.CAM_SRC_STATUS) == regs.BATON_CAMERA_SRC_TRUNCATED
+    assert resumed.irqs & IRQ.SOURCE
+
+
+# Where the fields of vmstate_camera lie in its section of a snapshot
+SECTION_HEAD = len(b"baton-camera") + 2 * 4     # name, instance, version
+REGS = SECTION_HEAD + 5 * 4 + 8                 # behind the source and the timer
+FRAME = REGS + regs.CAM_ERR_ADDR_HI + 4 + 256 + 1 + 8 + 4 + 8
+PATTERN, SLICE = FRAME + 1, FRAME + 8
+PLANE = FRAME + 4 + 4 + 4 + 8 + 8 + (4 * 8 + 8 + 32)
+COUNT, NEXT = PLANE + 8, PLANE + 12
+
+
+def corrupt(path: Path, offset: int, value: int, size: int = 4) -> None:
+    data = bytearray(path.read_bytes())
+    section = data.index(b"baton-camera")
+    assert data[section + REGS + regs.CAM_SIZE:][:4] == struct.pack(">I", 130 | 98 << 16)
+    at = section + offset
+    data[at:at + size] = value.to_bytes(size, "big")
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("offset", "value"), [
+    (REGS + regs.CAM_CTRL, 0),                  # a frame, and yet disabled
+    (REGS + regs.CAM_FORMAT, 15),
+    (REGS + regs.CAM_SIZE, 130 | 8000 << 16),
+    (REGS + regs.CAM_PITCH, 16),
+    (REGS + regs.CAM_INTERVAL, 0),
+    (REGS + regs.CAM_DMA_RATE, 0),
+    (REGS + regs.CAM_RING_SIZE, 0),
+    (REGS + regs.CAM_RING_SIZE, 0x400),
+    (REGS + regs.CAM_HEAD, 8),
+    (REGS + regs.CAM_TAIL, 8),
+    (REGS + regs.CAM_TAIL, 1),                  # the one in flight is not the engine's
+    (SLICE, 98 // 16 + 1),
+    (COUNT, 0x10000),
+    (NEXT, 0xffff),
+])
+def test_corrupt_snapshot_is_refused(qtest, artifacts, offset, value):
+    """What no guest can set does not get into the machine."""
+    camera = Camera(qtest())
+    start(camera, XRGB8888, 0)
+    camera.m.clock_step(15_000_000)
+    assert camera.read(regs.CAM_HEAD) == 1
+    snapshot = camera.m.save(artifacts / "state")
+    corrupt(snapshot.path, offset, value)
+    refuse_snapshot(snapshot, "baton-camera/frame in progress")
+
+
+def test_snapshot_with_a_sensor_frame_needs_a_sensor(qtest, artifacts):
+    camera = Camera(qtest())
+    start(camera, XRGB8888, 0)
+    camera.m.clock_step(15_000_000)
+    snapshot = camera.m.save(artifacts / "state")
+    corrupt(snapshot.path, PATTERN, 0, size=1)
+    refuse_snapshot(snapshot, "baton-camera/frame in progress")
 
 
 def check_fresh(camera: Camera) -> None:

@@ -16,8 +16,8 @@ from .display import (
     Display,
     Mode,
     compose,
-    refuse_snapshot,
 )
+from .engine import refuse_snapshot
 
 DEPTH = regs.BATON_DISPLAY_DONE_RECORDS
 BUFFERS = [Buffer.noise("XR24", 64, 64, seed) for seed in range(3)]
@@ -226,4 +226,4 @@ def test_corrupt_snapshot_is_refused(tmp_path, counts):
                       for pair in ((2, DEPTH), counts))
     assert data.count(known, device) == 1
     snapshot.path.write_bytes(data[:device] + data[device:].replace(known, corrupt))
-    refuse_snapshot(snapshot, "records of pictures")
+    refuse_snapshot(snapshot, "baton-display/records of pictures")

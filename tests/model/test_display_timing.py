@@ -18,8 +18,8 @@ from .display import (
     Display,
     Mode,
     compose,
-    refuse_snapshot,
 )
+from .engine import refuse_snapshot
 
 LEAD = regs.BATON_DISPLAY_FIFO_SLICES * SLICE
 
@@ -398,4 +398,4 @@ def test_corrupt_snapshot_is_refused(tmp_path, known, corrupt):
     assert word in data[device:]
     snapshot.path.write_bytes(
         data[:device] + data[device:].replace(word, corrupt.to_bytes(4, "big")))
-    refuse_snapshot(snapshot, "frame in progress")
+    refuse_snapshot(snapshot, "baton-display/frame in progress")
