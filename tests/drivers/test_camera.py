@@ -431,15 +431,6 @@ def test_killed_while_streaming(camera: V4l2):
     check_frames(again, 2)
 
 
-def test_load_and_unload_100_times(guest: Guest):
-    guest.run("for i in $(seq 100); do rmmod baton_camera && modprobe baton-camera || exit; done",
-              stall=300)
-    camera = V4l2(guest)
-    camera.set_format("XR24", 64, 64)
-    camera.start()
-    check_frames(camera, 2)
-
-
 def test_unbind_while_streaming(guest: Guest):
     camera = V4l2(guest)
     camera.set_format("XR24", 64, 64)

@@ -88,28 +88,6 @@ def test_suspend_and_resume(guest, level):
     assert kms.frame(kms.commit()[0]).planes[0][1] == hash_of(pictures[1])
 
 
-def contiguous_pages(guest) -> int:
-    """Pages that are allocated from all contiguous pools."""
-    count = "cat /sys/kernel/mm/cma/*/{}_pages_success"
-    return sum(sign * int(word) for sign, name in ((1, "alloc"), (-1, "release"))
-               for word in guest.run(count.format(name)).stdout.split())
-
-
-def test_a_hundred_loads(guest):
-    assert contiguous_pages(guest) >= 1920 * 1080 * 4 // 4096
-    guest.run("rmmod baton-display")
-    before = contiguous_pages(guest)
-    loop = "for i in $(seq 100); do modprobe baton-display && rmmod baton-display || exit 1"
-    guest.run(f"{loop}; echo $i; done")
-    assert contiguous_pages(guest) == before
-    guest.run("modprobe baton-display")
-    kms = Kms(guest)
-    kms.write("hash", 1)
-    picture = noise(kms, 0)
-    assert kms.frame(kms.show(kms.mode(WIDTH, HEIGHT), primary=picture)[0]).planes[0][1] == (
-        hash_of(picture))
-
-
 def test_unbind_while_scanning_out(guest):
     kms = Kms(guest)
     picture = noise(kms, 0)
