@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The frame of the contract suite; docs/contract.md tells how to write a test for it."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
@@ -11,9 +9,9 @@ import pytest
 
 from harness.errors import InfrastructureError
 from harness.guest import Guest, GuestConfig
-from harness.paths import BUILD, OUT
-from harness.plugin import failed, watch
+from harness.paths import BUILD
 from harness.program import Program
+from harness.shared import SharedGuest
 
 from .clauses import CONTRACT, EXPORTERS
 from .dmabuf import Dmabuf
@@ -70,28 +68,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.user_properties.append(("exporter", name))
 
 
-class _Shared:
-    """A guest for all tests of this process, until one fails."""
-
-    def __init__(self, worker: str):
-        self._directory = OUT / "test" / f"contract-guest-{worker}"
-        self._guest: Guest | None = None
-
-    def get(self) -> Guest:
-        if self._guest and not self._guest.process.alive():
-            self.drop()
-        if not self._guest:
-            shutil.rmtree(self._directory, ignore_errors=True)
-            guest = Guest(GuestConfig(kernel_args=KERNEL_ARGS), self._directory)
-            self._guest = guest.__enter__()
-        return self._guest
-
-    def drop(self) -> None:
-        if self._guest:
-            self._guest.close()
-        self._guest = None
-
-
 @pytest.fixture
 def boot(boot: Callable[..., Guest]) -> Callable[..., Guest]:
     """Guests like the shared one."""
@@ -102,21 +78,16 @@ def boot(boot: Callable[..., Guest]) -> Callable[..., Guest]:
 
 
 @pytest.fixture(scope="session")
-def shared_guest() -> Iterator[_Shared]:
-    shared = _Shared(os.environ.get("PYTEST_XDIST_WORKER", "main"))
+def shared_guest() -> Iterator[SharedGuest]:
+    shared = SharedGuest("contract", GuestConfig(kernel_args=KERNEL_ARGS))
     yield shared
     shared.drop()
 
 
 @pytest.fixture
-def guest(request: pytest.FixtureRequest, shared_guest: _Shared, artifacts) -> Iterator[Guest]:
+def guest(request: pytest.FixtureRequest, shared_guest: SharedGuest, artifacts) -> Iterator[Guest]:
     """The default machine, which earlier tests have used, too. No dma-buf may be left."""
-    guest = shared_guest.get()
-    watch(request.node, guest)
-    yield guest
-    if not request.node.stash.get(_CLEAN, False) or failed(request.node):
-        shutil.copytree(guest.dir, artifacts / "guest", dirs_exist_ok=True)
-        shared_guest.drop()
+    yield from shared_guest.lend(request, artifacts, lambda: request.node.stash.get(_CLEAN, False))
 
 
 class Programs:

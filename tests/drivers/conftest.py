@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import socket
+from collections.abc import Iterator
 
 import pytest
+
+from harness.guest import Guest, GuestConfig
+from harness.kms import Kms
+from harness.shared import SharedGuest
 
 CAMERA0 = 0x3000_0000
 DISPLAY0 = 0x3100_0000
@@ -42,3 +47,27 @@ def poke(boot, artifacts):
     yield guest, Registers(connection.makefile("rw"))
     connection.close()
     server.close()
+
+
+@pytest.fixture(scope="session")
+def shared_guest() -> Iterator[SharedGuest]:
+    shared = SharedGuest("drivers", GuestConfig())
+    yield shared
+    shared.drop()
+
+
+@pytest.fixture
+def used_guest(request: pytest.FixtureRequest, shared_guest: SharedGuest,
+               artifacts) -> Iterator[Guest]:
+    """The default machine, which earlier tests have used, too."""
+    yield from shared_guest.lend(request, artifacts)
+
+
+@pytest.fixture
+def kms(used_guest: Guest) -> Iterator[Kms]:
+    """The display, with a hash of each picture. What it shows ends with the test."""
+    kms = Kms(used_guest)
+    kms.write("hash", 1)
+    yield kms
+    if not kms.ended:
+        kms.close()

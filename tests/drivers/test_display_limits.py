@@ -10,19 +10,19 @@ WIDTH, HEIGHT = 128, 96
 PREFERRED = "1920x1080"
 
 
-@pytest.fixture
-def kms(guest) -> Kms:
-    return Kms(guest)
+def failures(kms: Kms) -> tuple[int, int]:
+    counters = kms.counters()
+    return counters["underruns"], counters["errors"]
 
 
 @pytest.fixture
 def lit(kms) -> Kms:
     """A display that shows a picture; afterwards still does, without complaints."""
     kms.show(kms.mode(WIDTH, HEIGHT), primary=blank(kms, "XR24", WIDTH, HEIGHT))
+    before = failures(kms)
     yield kms
     kms("vblank", 2)
-    counters = kms.counters()
-    assert (counters["underruns"], counters["errors"]) == (0, 0)
+    assert failures(kms) == before
 
 
 def blank(kms: Kms, fourcc: str, width: int, height: int) -> Picture:

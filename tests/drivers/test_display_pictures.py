@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from harness import pixels
+from harness.agent import Command
 from harness.kms import Kms, Picture
 from harness.regs import regs
 
@@ -17,13 +18,17 @@ COMBINATIONS = [("primary", "XR24"), ("primary", "RG16"), ("primary", "NV12"),
 
 
 @pytest.fixture
-def kms(guest) -> Kms:
-    kms = Kms(guest)
-    kms.write("hash", 1)
+def kms(kms):
     # A CRC source needs a running CRTC.
     kms.show(kms.mode(WIDTH, HEIGHT))
-    kms.watch_crc()
-    return kms
+    watcher = kms.watch_crc()
+    yield kms
+    stop(watcher)
+
+
+def stop(watcher: Command) -> None:
+    watcher.kill(signal.SIGTERM)
+    watcher.wait()
 
 
 def make(kms: Kms, fourcc: str, width: int, height: int, seed: int) -> Picture:
@@ -121,8 +126,7 @@ def test_crc_source_and_records_agree(guest):
     reported = dict((int(word, 16) for word in line.split())
                     for line in watcher.stdout.replace("\0", "").splitlines())
     assert {number: reported.get(number) for number in expected} == expected
-    watcher.kill(signal.SIGTERM)
-    watcher.wait()
+    stop(watcher)
     assert not kms.register("CTRL") & regs.DISP_CTRL.CRC
 
 
