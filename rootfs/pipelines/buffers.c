@@ -90,7 +90,7 @@ void buffers_share(struct buffers *buffers, const struct options *options,
 	default:
 		source->export(source, buffers->count, buffers->fds);
 	}
-	while (!options->attach_after && !buffers_attached(buffers))
+	while (!options->attach_after && !options->attach_late && !buffers_attached(buffers))
 		if (buffers_attach(buffers, display))
 			exit(1);
 }
@@ -100,10 +100,10 @@ bool buffers_attached(const struct buffers *buffers)
 	return buffers->copy || buffers->attached == buffers->count;
 }
 
-int buffers_attach(struct buffers *buffers, struct display *display)
+static int attach(struct buffers *buffers, struct display *display, unsigned int index)
 {
-	struct display_buffer *buffer = &buffers->display[buffers->attached];
-	int fd = buffers->fds[buffers->attached];
+	struct display_buffer *buffer = &buffers->display[index];
+	int fd = buffers->fds[index];
 
 	if (display_import(display, buffer, fd, buffers->allocator))
 		return -1;
@@ -115,6 +115,11 @@ int buffers_attach(struct buffers *buffers, struct display *display)
 	return 0;
 }
 
+int buffers_attach(struct buffers *buffers, struct display *display)
+{
+	return attach(buffers, display, buffers->attached);
+}
+
 static void sync_for_cpu(int fd, uint64_t bracket)
 {
 	struct dma_buf_sync sync = { .flags = bracket | DMA_BUF_SYNC_READ };
@@ -123,12 +128,16 @@ static void sync_for_cpu(int fd, uint64_t bracket)
 		fail("preparing a buffer for the CPU: %s", strerror(errno));
 }
 
-uint32_t buffers_framebuffer(struct buffers *buffers, unsigned int buffer)
+uint32_t buffers_framebuffer(struct buffers *buffers, struct display *display,
+			     unsigned int buffer)
 {
 	unsigned int target = buffers->next_target;
 
-	if (!buffers->copy)
+	if (!buffers->copy) {
+		if (!buffers->display[buffer].fb && attach(buffers, display, buffer))
+			return 0;
 		return buffers->display[buffer].fb;
+	}
 	/* No flip is pending, so only one target is on the screen. */
 	sync_for_cpu(buffers->fds[buffer], DMA_BUF_SYNC_START);
 	memcpy(buffers->target_maps[target], buffers->maps[buffer], buffers->size);

@@ -146,7 +146,8 @@ static int drop_oldest(struct run *run)
 /* Whether the camera began this frame before the display had all buffers. */
 static bool is_early(const struct run *run, const struct frame *frame)
 {
-	return !buffers_attached(&run->buffers) || frame->timestamp_ns < run->attached_ns;
+	return !run->options->attach_late &&
+	       (!buffers_attached(&run->buffers) || frame->timestamp_ns < run->attached_ns);
 }
 
 static int pass_over(struct run *run, unsigned int buffer)
@@ -204,7 +205,9 @@ static int show_next(struct run *run)
 	memmove(run->waiting, run->waiting + 1,
 		run->waiting_count * sizeof(run->waiting[0]));
 
-	fb = buffers_framebuffer(&run->buffers, run->flipping.buffer);
+	fb = buffers_framebuffer(&run->buffers, &run->display, run->flipping.buffer);
+	if (!fb)
+		return -1;
 	if (run->options->copy &&
 	    run->source->release(run->source, run->flipping.buffer))
 		return -1;

@@ -35,6 +35,8 @@ static const char help[] =
 "  --attach-after N       the display attaches when the camera has filled N\n"
 "                         frames, to a buffer every third frame; the buffers\n"
 "                         move to where the display reaches them; default 0\n"
+"  --attach-late          the display attaches to a buffer when the first frame\n"
+"                         in it is to be shown; frames move on their way\n"
 "  --buffers N            3 to 32; default 6\n"
 "  --copy                 copy each frame with the CPU into buffers of the\n"
 "                         display's own, for comparison\n"
@@ -66,8 +68,8 @@ static const char help[] =
 "failure; 2 for a wrong option.\n";
 
 enum {
-	OPT_CAMERA = 1, OPT_CARD, OPT_ALLOCATOR, OPT_ATTACH_AFTER, OPT_BUFFERS,
-	OPT_COPY, OPT_PROCESSES, OPT_SIZE, OPT_FORMAT, OPT_MODE, OPT_PLANE, OPT_FPS,
+	OPT_CAMERA = 1, OPT_CARD, OPT_ALLOCATOR, OPT_ATTACH_AFTER, OPT_ATTACH_LATE,
+	OPT_BUFFERS, OPT_COPY, OPT_PROCESSES, OPT_SIZE, OPT_FORMAT, OPT_MODE, OPT_PLANE, OPT_FPS,
 	OPT_PATTERN, OPT_FREE_RUNNING, OPT_FRAMES, OPT_TIMEOUT, OPT_HASH,
 	OPT_JSON, OPT_HOLD, OPT_HELP,
 };
@@ -77,6 +79,7 @@ static const struct option long_options[] = {
 	{ "card", required_argument, NULL, OPT_CARD },
 	{ "allocator", required_argument, NULL, OPT_ALLOCATOR },
 	{ "attach-after", required_argument, NULL, OPT_ATTACH_AFTER },
+	{ "attach-late", no_argument, NULL, OPT_ATTACH_LATE },
 	{ "buffers", required_argument, NULL, OPT_BUFFERS },
 	{ "copy", no_argument, NULL, OPT_COPY },
 	{ "processes", required_argument, NULL, OPT_PROCESSES },
@@ -184,6 +187,9 @@ static void parse_option(struct options *o, int option, const char *value)
 	case OPT_ATTACH_AFTER:
 		o->attach_after = parse_number("attach-after", value, 0, 100000000);
 		break;
+	case OPT_ATTACH_LATE:
+		o->attach_late = true;
+		break;
 	case OPT_BUFFERS:
 		o->buffers = parse_number("buffers", value, 3, MAX_BUFFERS);
 		break;
@@ -249,10 +255,12 @@ static void check_options(const struct options *options)
 	if (options->copy && options->allocator != ALLOCATOR_CAMERA)
 		usage_conflict("--copy copies from the camera's buffers; leave out "
 			       "--allocator");
-	if (options->attach_after && (options->copy ||
-				      options->allocator == ALLOCATOR_DISPLAY))
-		usage_conflict("--attach-after is for buffers of the camera or the heap that "
-			       "are shared; leave out --copy and --allocator display");
+	if (options->attach_after && options->attach_late)
+		usage_conflict("--attach-after and --attach-late exclude each other");
+	if ((options->attach_after || options->attach_late) &&
+	    (options->copy || options->allocator == ALLOCATOR_DISPLAY))
+		usage_conflict("--attach-after and --attach-late are for buffers of the camera or "
+			       "the heap that are shared; leave out --copy and --allocator display");
 }
 
 void options_parse(struct options *options, int argc, char **argv)

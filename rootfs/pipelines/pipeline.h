@@ -42,6 +42,7 @@ struct options {
 	const struct format *format;
 	enum allocator allocator;
 	unsigned int attach_after;	/* frames of the camera */
+	bool attach_late;		/* to a buffer when it is first shown */
 	bool copy;
 	unsigned int processes;
 	unsigned int frames;		/* 0: until a signal */
@@ -157,7 +158,7 @@ struct buffers {
 	unsigned int count;
 	enum allocator allocator;
 	int fds[MAX_BUFFERS];
-	unsigned int attached;		/* how many the display has, from the first on */
+	unsigned int attached;		/* how many the display has */
 	struct display_buffer display[MAX_BUFFERS];
 
 	/* The camera's buffers, and the display's to which they are copied. */
@@ -174,10 +175,14 @@ void buffers_share(struct buffers *buffers, const struct options *options,
 		   struct display *display);
 /* Whether the display has all the buffers it will show. */
 bool buffers_attached(const struct buffers *buffers);
-/* Lets it have one more; returns 0, or -1 after complaining. */
+/* Lets it have the next one; returns 0, or -1 after complaining. */
 int buffers_attach(struct buffers *buffers, struct display *display);
-/* The framebuffer that shows this buffer, after copying it if that was asked for. */
-uint32_t buffers_framebuffer(struct buffers *buffers, unsigned int buffer);
+/*
+ * The framebuffer that shows this buffer, after copying it if that was asked for, or
+ * attaching the display if it has not been; 0 after complaining.
+ */
+uint32_t buffers_framebuffer(struct buffers *buffers, struct display *display,
+			     unsigned int buffer);
 
 /*
  * report.c: what happened, as JSON

@@ -76,9 +76,9 @@ static void write_options(FILE *out, const struct options *options,
 	write_string(out, options->camera);
 	fputs(", \"card\": ", out);
 	write_string(out, options->card);
-	fprintf(out, ",\n  \"allocator\": \"%s\", \"attach_after\": %u, \"copy\": %s, ",
-		allocator_names[options->allocator], options->attach_after,
-		boolean(options->copy));
+	fprintf(out, ",\n  \"allocator\": \"%s\", \"attach_after\": %u, \"attach_late\": %s, "
+		"\"copy\": %s, ", allocator_names[options->allocator], options->attach_after,
+		boolean(options->attach_late), boolean(options->copy));
 	fprintf(out, "\"processes\": %u, \"buffers\": %u,\n", options->processes,
 		options->buffers);
 	fprintf(out, "  \"format\": \"%s\", \"width\": %u, \"height\": %u, \"plane\": \"%s\",\n",

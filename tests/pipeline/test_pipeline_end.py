@@ -55,6 +55,8 @@ WRONG_OPTIONS = [
     ("--fps nan", "--fps nan: must be a number"),
     ("--copy --allocator display", "leave out --allocator"),
     ("--copy --attach-after 1", "leave out --copy and --allocator display"),
+    ("--attach-late --allocator display", "leave out --copy and --allocator display"),
+    ("--attach-after 1 --attach-late", "--attach-after and --attach-late exclude each other"),
     ("--wrong", "unrecognized option"),
     ("--frames", "requires an argument"),
     ("extra", "unexpected argument 'extra'"),
@@ -71,8 +73,8 @@ def test_wrong_options(boot, pipeline) -> None:
 def test_help(boot) -> None:
     guest = boot(kernel_args="baton.modules=no")
     text = guest.run("baton-pipeline --help").stdout
-    for option in ("--allocator", "--attach-after", "--copy", "--processes", "--free-running",
-                   "--json"):
+    for option in ("--allocator", "--attach-after", "--attach-late", "--copy", "--processes",
+                   "--free-running", "--json"):
         assert option in text
 
 
