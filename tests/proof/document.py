@@ -82,12 +82,13 @@ def _judge(evidence: Evidence, outcome: Outcome, claims: list[Claim]) -> list[En
         evidence.symbols,
         evidence.moves,
         camera=pipeline.camera,
+        display=pipeline.display,
         plane=pipeline.plane,
     ).entries(claims, outcome.first_interval, outcome.end_interval)
 
 
 def _pipeline(evidence: Evidence, outcome: Outcome) -> dict:
-    claims = outcome.claims(evidence.clock_offset)
+    claims = outcome.claims(evidence.tracker, evidence.clock_offset)
     entries = _judge(evidence, outcome, claims)
     doubts = outcome.doubts(len(claims))
     if suspects := _suspects(evidence):

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from harness.buslog import FRAME_DONE, FRAME_START, MARK, VBLANK, WRITE, BusLog, Record
+from harness.buslog import FRAME_DONE, FRAME_START, LATCH, MARK, VBLANK, WRITE, BusLog, Record
 
 PAGE = 4096
 
@@ -71,6 +71,7 @@ class Tracker:
         self.cameras: list[Frame] = []
         self.displays: list[Frame] = []
         self.marks: list[Record] = []
+        self.latches: list[Record] = []
         self._open: dict[tuple[int, int], Frame] = {}
         self._number: dict[int, tuple[int, int, int]] = {}
         self._writer: dict[int, Frame] = {}
@@ -83,6 +84,8 @@ class Tracker:
     def _take(self, record: Record) -> None:
         if record.kind == MARK:
             self.marks.append(record)
+        elif record.kind == LATCH:
+            self.latches.append(record)
         elif record.kind == FRAME_START:
             self._number[record.master] = record.a, record.interval, record.time
             if self._is_camera(record):

@@ -9,13 +9,14 @@ repeats bit for bit. Then the host asks for the reports.
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from harness import paths
-from harness.buslog import read_log
+from harness.buslog import Record, read_log
 from harness.guest import Guest, GuestConfig
 from harness.initramfs import extend
 from harness.witness import Witness
@@ -86,6 +87,7 @@ class Pipeline:
     options: tuple[str, ...]
     claims_zero_copy: bool = True
     camera: str = "camera0"
+    display: str = "display0"
     plane: int = 0
     companion: str = ""  # a command to run meanwhile
     hold: bool = False  # the last one may leave its last picture on the screen
@@ -107,14 +109,27 @@ class Outcome:
     end_interval: int
     status: int | None  # with which it ended
 
-    def claims(self, clock_offset: int | None) -> list[Claim]:
-        if clock_offset is None:
+    def claims(self, tracker: Tracker, clock_offset: int | None) -> list[Claim]:
+        """By the display's own numbers of the frames: DRM counts from elsewhere."""
+        latches = self._latches(tracker)
+        if clock_offset is None or not latches:
             return []
         frames = self.report["frames"] if self.report else []
+        shown = [frame for frame in frames if frame["shown_frame"] is not None]
+        ahead = Counter(
+            frame["shown_frame"] - _nearest(latches, frame["flip_ns"] - clock_offset).a
+            for frame in shown
+        )
+        [(difference, _)] = ahead.most_common(1) or [(0, 0)]
+        return [Claim(frame["sequence"], frame["shown_frame"] - difference) for frame in shown]
+
+    def _latches(self, tracker: Tracker) -> list[Record]:
+        """Of its display, while it ran."""
         return [
-            Claim(frame["sequence"], frame["flip_ns"] - clock_offset)
-            for frame in frames
-            if frame["shown_frame"] is not None
+            latch
+            for latch in tracker.latches
+            if self.first_interval <= latch.interval < self.end_interval
+            and tracker.log.master(latch) == self.pipeline.display
         ]
 
     def doubts(self, claims: int) -> list[str]:
@@ -125,6 +140,10 @@ class Outcome:
         if claims < self.pipeline.frames:
             doubts.append(f"it showed {claims} frames instead of {self.pipeline.frames}")
         return doubts
+
+
+def _nearest(records: Sequence[Record], time: int) -> Record:
+    return min(records, key=lambda record: abs(record.time - time))
 
 
 class Window(NamedTuple):

@@ -28,10 +28,10 @@ FAILURE = "not zero-copy"
 
 
 class Claim(NamedTuple):
-    """The pipeline says that from then on the display shows this camera frame."""
+    """The pipeline says that from that frame on the display shows this one of the camera."""
 
     sequence: int
-    shown_ns: int
+    shown: int
 
 
 class Move(NamedTuple):
@@ -117,12 +117,12 @@ class Judge:
         }
         displays = [frame for frame in self._displays if first <= frame.first_interval < end]
         self._first = first
-        claims = sorted(claims, key=lambda claim: claim.shown_ns)
+        claims = sorted(claims, key=lambda claim: claim.shown)
         entries = []
         for claim, following in zip_longest(claims, claims[1:]):
-            shown = [frame for frame in displays if claim.shown_ns <= frame.start_ns]
+            shown = [frame for frame in displays if claim.shown <= frame.number]
             if following:
-                shown = [frame for frame in shown if frame.start_ns < following.shown_ns]
+                shown = [frame for frame in shown if frame.number < following.shown]
             else:
                 shown = shown[:1]
             for display in shown or [None]:

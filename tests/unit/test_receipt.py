@@ -34,7 +34,6 @@ class Bus:
     def __init__(self):
         self.data = b""
         self.seq = self.time = self.interval = 0
-        self.starts: dict[int, int] = {}  # of the display's frames
         for index, name in enumerate(["baton-monitor", *NAMES]):
             master = index - 1 if index else buslog.NO_MASTER
             self.data += struct.pack("<QQIBBBB32sQ", 0, 0, 0, 0, master, 0, 0, name.encode(), 1)
@@ -56,7 +55,6 @@ class Bus:
         self.record(buslog.FRAME_DONE, master, status=status, a=number, b=hash_, d=int(hash_ != 0))
 
     def start_scan(self, number, address):
-        self.starts[number] = self.time
         self.record(buslog.FRAME_START, DISPLAY0, a=number, b=address)
 
     def scan(self, number, address, hash_, size=SIZE):
@@ -72,7 +70,7 @@ class Bus:
     def judge(self, claims, touches=(), moves=(), witness=True):
         """CLAIMS: camera frame and display frame. WITNESS: it works."""
         touches = [*touches, *(self.elsewhere() if witness else [])]
-        claims = [Claim(sequence, self.starts.get(shown, 0)) for sequence, shown in claims]
+        claims = [Claim(sequence, shown) for sequence, shown in claims]
         touches = sorted(touches, key=lambda touch: touch.interval)
         tracker = Tracker(buslog.parse_log(self.data))
         return Judge(tracker, CpuTouches(touches), SYMBOLS, moves).entries(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from harness import buslog
 from harness.buslog import parse_log
 from harness.witness import Code, Touch
 from proof import document, perfetto, report
@@ -18,9 +19,10 @@ from proof.pictures import Picture
 from proof.receipt import NOT_PROVEN, ZERO_COPY, CpuTouches, Move
 from proof.symbols import Symbols
 from unit.report_checks import assert_well_formed, browse
-from unit.test_receipt import A, B, Bus
+from unit.test_receipt import DISPLAY0, A, B, Bus
 
 CLOCK_OFFSET = 5_000_000_000
+DRM_COUNT = 70  # what DRM's count of frames is ahead of the display's
 TRACE = """# tracer: nop
 # entries-in-buffer/entries-written: 5/5   #P:2
           <idle>-0       [001] d.h..     5.000010: irq_handler_entry: irq=12 name=baton-camera
@@ -31,19 +33,19 @@ TRACE = """# tracer: nop
 """  # noqa: E501
 
 
-def _pipeline_report(*claims: tuple[int, int]) -> dict:
-    return {
-        "frames": [{"sequence": seq, "shown_frame": 0, "flip_ns": shown} for seq, shown in claims]
-    }
+def _pipeline_report(*claims: tuple[int, int, int]) -> dict:
+    names = "sequence", "shown_frame", "flip_ns"
+    return {"frames": [dict(zip(names, claim, strict=True)) for claim in claims]}
 
 
-def _evidence(copies: bool) -> Evidence:
+def _evidence(copies: bool, late_ns: int = 0) -> Evidence:
     bus = Bus()
-    bus.capture(0, A)
-    bus.scan(10, B if copies else A, 0x1000)
-    bus.capture(1, A, hash_=0x1001)
-    bus.scan(11, B if copies else A, 0x1001)
-    claims = [(0, CLOCK_OFFSET + bus.starts[10]), (1, CLOCK_OFFSET + bus.starts[11])]
+    claims = []
+    for sequence in range(2):
+        bus.capture(sequence, A, hash_=0x1000 + sequence)
+        bus.record(buslog.LATCH, DISPLAY0, a=10 + sequence)
+        claims.append((sequence, DRM_COUNT + 10 + sequence, CLOCK_OFFSET + bus.time + late_ns))
+        bus.scan(10 + sequence, B if copies else A, 0x1000 + sequence)
     code = Code(0x40_0720, 0, 57)
     touches = bus.elsewhere()
     touches += [Touch(B, 2, 0, 0, 4096, code, code)] if copies else []
@@ -96,6 +98,14 @@ def test_the_report_opens_in_a_browser_with_its_verdict_on_top(tmp_path, dtb, co
     assert (0x1B, 0x7F, 0x4B) in colours or copies  # good
     assert (0xB3, 0x26, 0x1E) in colours or not copies  # bad
     assert any(abs(r) + abs(g - 0x80) + abs(b - 0x80) <= 6 for r, g, b in colours)  # the picture
+
+
+@pytest.mark.parametrize("late_ns", [-500, 2500])
+def test_a_scanout_is_found_by_the_latch_and_not_by_the_time_of_the_flip(dtb, late_ns):
+    """At a variable refresh rate it begins at once, and the guest's clock is read later."""
+    evidence = _evidence(copies=False, late_ns=late_ns)
+    [pipeline] = document.receipt(evidence, dtb, icount=True)["pipelines"]
+    assert (pipeline["reasons"], pipeline["verdict"]) == ([], ZERO_COPY)
 
 
 def test_equal_runs_give_equal_receipts(dtb):
