@@ -14,6 +14,8 @@ from .paths import QEMU, built
 
 PAGE = 4096
 PLUGIN = QEMU.parent / "libbaton-witness.so"
+LOADED, STORED = range(2)
+KERNEL = 1 << 63  # virtual addresses from there on
 UNKNOWN_PAGE = 0xFFFF_FFFF_FFFF_FFFF
 
 # qemu-devices/plugin/witness-file.h
@@ -28,6 +30,10 @@ class Code(NamedTuple):
     lr: int
     context: int
 
+    @property
+    def is_kernel(self) -> bool:
+        return self.pc >= KERNEL
+
 
 class Touch(NamedTuple):
     """What a CPU did to a page in an interval, and the code that was the first to do it."""
@@ -39,6 +45,13 @@ class Touch(NamedTuple):
     stored: int
     loader: Code
     storer: Code
+
+    def ways(self) -> Iterator[tuple[int, int, Code]]:
+        """LOADED or STORED, how many bytes, and by whom."""
+        if self.loaded:
+            yield LOADED, self.loaded, self.loader
+        if self.stored:
+            yield STORED, self.stored, self.storer
 
 
 class Witness:

@@ -25,6 +25,7 @@ def pipelines(frames: int) -> list[Pipeline]:
         Pipeline("NV12", (*common, "--format", "NV12")),
         Pipeline("two processes, RGB565", (*common, "--processes", "2", "--format", "RG16")),
         Pipeline("buffers that move", (*common, "--attach-after", "6")),
+        Pipeline("frames that move", (*common, "--attach-late"), claims_zero_copy=False),
         Pipeline("--copy, for comparison", (*common, "--copy"), claims_zero_copy=False),
         Pipeline("the camera's buffers", common, hold=True),
     ]

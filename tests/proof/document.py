@@ -5,9 +5,21 @@ from harness import devicetree, paths
 
 from .frames import Frame
 from .guestrun import Evidence, Outcome, lost_events
-from .receipt import FAILURE, NOT_PROVEN, ZERO_COPY, Claim, Entry, Judge, Move, verdict
+from .receipt import (
+    FAILURE,
+    MOVED,
+    NOT_PROVEN,
+    ZERO_COPY,
+    Claim,
+    Cpus,
+    Entry,
+    Judge,
+    Move,
+    verdict,
+)
 
-VERSION = 1
+VERSION = 2
+_COPIED = {FAILURE, MOVED}
 
 
 def _ranges(ranges) -> list[dict]:
@@ -36,12 +48,17 @@ def _frame(frame: Frame | None) -> dict | None:
 
 def _move(move: Move) -> dict:
     return {
-        "time_ns": move.time,
+        "begin_ns": move.begin,
+        "end_ns": move.end,
         "buffer": move.buffer,
         "from": f"{move.source:#x}",
         "to": f"{move.start:#x}",
         "bytes": move.bytes,
     }
+
+
+def _cpus(cpus: Cpus) -> dict:
+    return {"loaded": cpus.loaded, "stored": cpus.stored, "touches": cpus.touches}
 
 
 def _entry(entry: Entry) -> dict:
@@ -51,8 +68,9 @@ def _entry(entry: Entry) -> dict:
         "reasons": entry.reasons,
         "camera": _frame(entry.camera),
         "display": _frame(entry.display),
-        "cpu": {"loaded": entry.loaded, "stored": entry.stored, "touches": entry.touches},
+        "cpu": _cpus(entry.cpus),
         "moves": [_move(move) for move in entry.moves],
+        "movers": _cpus(entry.movers),
     }
 
 
@@ -132,7 +150,8 @@ def statement(pipelines: list[dict], doubts: list[str]) -> str:
     claiming = [p for p in pipelines if p["claims_zero_copy"]]
     frames = [f for p in claiming for f in p["frames"]]
     bad = [p for p in claiming if p["verdict"] != ZERO_COPY]
-    if doubts and not any(p["verdict"] == FAILURE for p in bad):
+    copied = any(p["verdict"] in _COPIED for p in bad)
+    if doubts and not copied:
         return f"Not proven: {doubts[0]}."
     if not bad:
         return (
@@ -141,7 +160,7 @@ def statement(pipelines: list[dict], doubts: list[str]) -> str:
         )
     names = ", ".join(p["name"] for p in bad)
     why = bad[0]["reasons"][0]
-    if any(p["verdict"] == FAILURE for p in bad):
+    if copied:
         return f"Not zero-copy: {names}: {why}."
     return f"Not proven: {names}: {why}."
 
@@ -150,7 +169,7 @@ def receipt(evidence: Evidence, dtb: str, icount: bool) -> dict:
     pipelines = [_pipeline(evidence, outcome) for outcome in evidence.outcomes]
     verdicts = {p["verdict"] for p in pipelines if p["claims_zero_copy"]}
     doubts = _doubts(evidence, pipelines)
-    worst = FAILURE if FAILURE in verdicts else NOT_PROVEN
+    worst = FAILURE if verdicts & _COPIED else NOT_PROVEN
     return {
         "version": VERSION,
         "verdict": ZERO_COPY if verdicts == {ZERO_COPY} and not doubts else worst,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Frames as they crossed the bus: which addresses, when, with which hash."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -44,6 +45,7 @@ class Frame:
     done_ns: int | None = None
     hash: int | None = None
     status: int = 0
+    last_ns: int = 0  # of its transfers
     # Displays: the frames whose pixels were there when they were read; None: no engine's.
     sources: list["Frame | None"] = field(default_factory=list)
     ranges: tuple[Range, ...] = ()
@@ -72,11 +74,17 @@ class Tracker:
         self.displays: list[Frame] = []
         self.marks: list[Record] = []
         self.latches: list[Record] = []
+        self._events = [record for record in log.records if not record.is_transfer]
         self._open: dict[tuple[int, int], Frame] = {}
         self._number: dict[int, tuple[int, int, int]] = {}
         self._writer: dict[int, Frame] = {}
         for record in log.records:
             self._take(record)
+
+    def interval_at(self, time: int) -> int:
+        """The one that the last event up to then began."""
+        at = bisect_right(self._events, time, key=lambda event: event.time)
+        return self._events[at - 1].interval if at else 0
 
     def _is_camera(self, record: Record) -> bool:
         return self.log.master(record).startswith("camera")
@@ -111,6 +119,7 @@ class Tracker:
                 return
             frame = self._begin(record, plane)
         frame.transfers.append((record.cpu, record.bytes))
+        frame.last_ns = record.time
         for page in pages([frame.transfers[-1]]):
             if record.kind == WRITE:
                 self._writer[page] = frame

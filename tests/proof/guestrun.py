@@ -267,12 +267,12 @@ def parse_moves(trace: str, offset: int | None) -> list[Move]:
     if offset is None:
         return moves
     for seconds, micros, what, buffer, size, address in _MOVE.findall(trace):
+        time = int(seconds + micros) * 1000 - offset
         if what == "begin":
-            begun[buffer] = int(address, 16), int(size)
+            begun[buffer] = time, int(address, 16), int(size)
         elif buffer in begun:
-            source, size_then = begun.pop(buffer)
-            time = int(seconds + micros) * 1000 - offset
-            moves.append(Move(time, int(buffer), source, int(address, 16), size_then))
+            begin, source, size_then = begun.pop(buffer)
+            moves.append(Move(begin, time, int(buffer), source, int(address, 16), size_then))
     return moves
 
 

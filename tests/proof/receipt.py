@@ -8,6 +8,9 @@ from the first claim to the last the claim must be borne out by the bus:
 * both hashed the same pixels, which no earlier frame of the camera had;
 * no CPU loaded from these pages, or stored to them, from the start of the frame
   to the end of the scanout.
+
+If the drivers moved the buffer meanwhile, the frame lay in two places one after the
+other, and the only CPU there was the one that copied it for the move.
 """
 
 from bisect import bisect_left
@@ -17,14 +20,21 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
 
-from harness.witness import UNKNOWN_PAGE, Code, Touch
+from harness.witness import LOADED, PAGE, STORED, UNKNOWN_PAGE, Code, Touch
 
-from .frames import Frame, Tracker, pages
+from .frames import Frame, Range, Tracker, pages
 from .symbols import Symbols
 
 ZERO_COPY = "zero-copy"
+MOVED = "moved"
 NOT_PROVEN = "not proven"
 FAILURE = "not zero-copy"
+_WORSE = [ZERO_COPY, MOVED, NOT_PROVEN, FAILURE]
+
+# Of the drivers, which copies for a move
+_MOVER = "baton_storage_copy [baton_buf]"
+# Times of moves are the guest's, to 1 us, and so is the difference between the clocks.
+_CLOCK_ERROR_NS = 2000
 
 
 class Claim(NamedTuple):
@@ -37,11 +47,36 @@ class Claim(NamedTuple):
 class Move(NamedTuple):
     """The drivers moved a buffer; addresses are those of its first piece."""
 
-    time: int
+    begin: int
+    end: int
     buffer: int
     source: int
     start: int
     bytes: int
+
+
+class Stay(NamedTuple):
+    """Where a frame lay in the intervals FIRST to END - 1."""
+
+    ranges: tuple[Range, ...]
+    first: int
+    end: int
+    is_copy: bool = False  # a move had brought it there
+
+
+@dataclass
+class Cpus:
+    """What CPUs did to a frame's pages."""
+
+    loaded: int = 0
+    stored: int = 0
+    touches: list[str] = field(default_factory=list)
+
+    def add(self, who: str, loaded: int, stored: int) -> str:
+        self.loaded += loaded
+        self.stored += stored
+        self.touches.append(f"{who}: {loaded} bytes loaded, {stored} stored")
+        return self.touches[-1]
 
 
 @dataclass
@@ -51,16 +86,14 @@ class Entry:
     sequence: int
     camera: Frame | None
     display: Frame | None
-    loaded: int = 0
-    stored: int = 0
-    touches: list[str] = field(default_factory=list)
+    cpus: Cpus = field(default_factory=Cpus)
+    movers: Cpus = field(default_factory=Cpus)  # of these, what was done to move it
     moves: list[Move] = field(default_factory=list)
     verdict: str = ZERO_COPY
     reasons: list[str] = field(default_factory=list)
 
     def fail(self, reason: str, verdict: str = FAILURE) -> None:
-        if self.verdict != FAILURE:
-            self.verdict = verdict
+        self.verdict = max(self.verdict, verdict, key=_WORSE.index)
         self.reasons.append(reason)
 
 
@@ -104,6 +137,7 @@ class Judge:
         self._symbols = symbols
         self._moves = list(moves)
         self._camera = camera
+        self._interval_at = tracker.interval_at
         self._first = 0
         self._cameras = [frame for frame in tracker.cameras if frame.master == camera]
         self._displays = [
@@ -137,10 +171,35 @@ class Judge:
         if display is None or not display.complete:
             entry.fail(f"no complete scanout of frame {claim.sequence}", NOT_PROVEN)
         if entry.verdict == ZERO_COPY:
-            self._check_addresses(entry)
+            entry.moves = self._moves_of(camera, display)
+            moving = self._moving(entry)
+            if not moving:
+                self._check_addresses(entry)
             self._check_hash(entry)
-            self._check_cpus(entry)
+            self._check_cpus(entry, moving)
         return entry
+
+    def _moves_of(self, camera: Frame, display: Frame) -> list[Move]:
+        """Those that took the frame along, from where the camera wrote it."""
+        place, _ = camera.transfers[0]
+        moves = []
+        for move in self._moves:
+            if camera.start_ns <= move.begin < display.done_ns and move.source == place:
+                moves.append(move)
+                place = move.start
+        return moves
+
+    def _moving(self, entry: Entry) -> range:
+        """The intervals of the move that brought the frame to where the display read it, if any."""
+        camera, display = entry.camera, entry.display
+        if len(entry.moves) != 1 or entry.moves[0].start != display.transfers[0][0]:
+            return range(0)
+        [move] = entry.moves
+        if any(frame and frame.last_ns >= move.begin for frame in display.sources):
+            return range(0)
+        first = self._interval_at(move.begin - _CLOCK_ERROR_NS)
+        last = self._interval_at(move.end + _CLOCK_ERROR_NS)
+        return range(max(first, camera.first_interval), min(last + 1, display.done_interval))
 
     def _check_addresses(self, entry: Entry) -> None:
         camera, display = entry.camera, entry.display
@@ -190,33 +249,66 @@ class Judge:
             if display.sources == [camera] and display.ranges == camera.ranges:
                 entry.fail(f"changed since: {self._writer_of(entry)}")
 
-    def _check_cpus(self, entry: Entry) -> None:
+    def _check_cpus(self, entry: Entry, moving: range) -> None:
         camera, display = entry.camera, entry.display
         span = camera.first_interval, display.done_interval
-        codes: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-        for page in pages(camera.ranges):
-            for touch in self._touches.between(page, *span):
-                for way, count, code in (
-                    (0, touch.loaded, touch.loader),
-                    (1, touch.stored, touch.storer),
-                ):
-                    if count:
-                        codes[self._describe(code)][way] += count
-        for who, (loaded, stored) in sorted(codes.items()):
-            entry.loaded += loaded
-            entry.stored += stored
-            entry.touches.append(f"{who}: {loaded} bytes loaded, {stored} stored")
-            entry.fail(f"touched by a CPU: {entry.touches[-1]}")
+        counts: dict[tuple[str, bool], list[int]] = defaultdict(lambda: [0, 0])
+        moved = [self._count(stay, moving, counts) for stay in self._stays(entry, moving)]
+        for (who, is_mover), (loaded, stored) in sorted(counts.items()):
+            touch = entry.cpus.add(who, loaded, stored)
+            if is_mover:
+                entry.movers.add(who, loaded, stored)
+                entry.fail(f"moved on its way: {touch}", MOVED)
+            else:
+                entry.fail(f"touched by a CPU: {touch}")
+        size = sum(1 for _ in pages(camera.ranges))
+        if moving and moved != [size, size]:
+            entry.fail(
+                f"of {size} pages that moved the CPU witness saw {moved[0]} loaded and "
+                f"{moved[1]} stored",
+                NOT_PROVEN,
+            )
         if not self._touches.witnessed(*span):
             entry.fail("the CPU witness recorded nothing meanwhile", NOT_PROVEN)
         if self._touches.between(UNKNOWN_PAGE, *span):
             entry.fail("a CPU accessed memory at an address that is not known", NOT_PROVEN)
-        addresses = set(pages(camera.ranges)) | set(pages(display.ranges))
-        entry.moves = [
-            move
-            for move in self._moves
-            if camera.start_ns <= move.time < display.done_ns and move.start in addresses
+
+    @staticmethod
+    def _stays(entry: Entry, moving: range) -> list[Stay]:
+        """Where the frame lay from its start at the camera to the end of the scanout."""
+        camera, display = entry.camera, entry.display
+        if not moving:
+            return [Stay(camera.ranges, camera.first_interval, display.done_interval)]
+        return [
+            Stay(camera.ranges, camera.first_interval, moving.stop),
+            Stay(display.ranges, moving.start, display.done_interval, is_copy=True),
         ]
+
+    def _count(self, stay: Stay, moving: range, counts: dict[tuple[str, bool], list[int]]) -> int:
+        """Bytes loaded and stored there, by who did it and whether that was to move the frame.
+
+        Returns how many pages were moved before the eyes of the witness.
+        """
+        moved = 0
+        for page in pages(stay.ranges):
+            copied = 0
+            for touch in self._touches.between(page, stay.first, stay.end):
+                is_moving = touch.interval in moving
+                for way, count, code in touch.ways():
+                    # Who has the old pages after the move may store there. (What was
+                    # stored before shows in the hash.)
+                    if is_moving and way == STORED and not stay.is_copy:
+                        continue
+                    is_mover = is_moving and self._is_mover(way, code)
+                    counts[self._describe(code), is_mover][way] += count
+                    if is_mover and way == (STORED if stay.is_copy else LOADED):
+                        copied += count
+            moved += copied >= PAGE
+        return moved
+
+    def _is_mover(self, way: int, code: Code) -> bool:
+        """New pages are cleared before they are copied to, often in the same interval."""
+        return code.is_kernel if way == STORED else self._symbols.function(code.lr) == _MOVER
 
     @staticmethod
     def _check_repeats(entries: list[Entry], cameras: Iterable[Frame]) -> None:
@@ -239,7 +331,7 @@ class Judge:
 
 def verdict(entries: list[Entry], doubts: Iterable[str] = ()) -> str:
     """Of a pipeline: the worst of its frames; with DOUBTS it is not proven at best."""
-    verdicts = {entry.verdict for entry in entries}
-    if FAILURE in verdicts:
-        return FAILURE
-    return ZERO_COPY if verdicts == {ZERO_COPY} and not doubts else NOT_PROVEN
+    verdicts = [entry.verdict for entry in entries] or [NOT_PROVEN]
+    if doubts:
+        verdicts.append(NOT_PROVEN)
+    return max(verdicts, key=_WORSE.index)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from .pictures import Picture
-from .receipt import ZERO_COPY
+from .receipt import MOVED, ZERO_COPY
 
 _STYLE = """
-:root { --good: #1b7f4b; --bad: #b3261e; --camera: #2f6fb0; --display: #7a4fb0; --line: #d8dde3; }
+:root { --good: #1b7f4b; --bad: #b3261e; --moved: #c77f00;
+        --camera: #2f6fb0; --display: #7a4fb0; --line: #d8dde3; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c232b; max-width: 1080px;
        margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; border-left: .5rem solid var(--verdict); padding: .4rem .8rem; }
@@ -19,7 +20,8 @@ th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--
          vertical-align: top; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 code, .address { font-family: ui-monospace, monospace; font-size: .85em; }
-.good { color: var(--good); } .bad { color: var(--bad); } .badge { font-weight: 600; }
+.good { color: var(--good); } .moved { color: var(--moved); } .bad { color: var(--bad); }
+.badge { font-weight: 600; }
 figure { display: inline-block; margin: 0 1rem 1rem 0; } figure img { max-width: 320px; }
 figcaption { font-size: .85em; color: #55606c; }
 svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; }
@@ -43,7 +45,7 @@ def _number(value: int) -> str:
 
 
 def _badge(verdict: str) -> str:
-    kind = "good" if verdict == ZERO_COPY else "bad"
+    kind = {ZERO_COPY: "good", MOVED: "moved"}.get(verdict, "bad")
     return f'<td class="badge {kind}">{escape(verdict)}</td>'
 
 
@@ -147,7 +149,7 @@ def _memory_map(receipt: dict) -> str:
     for start, end, colour in _buffers(receipt):
         svg += bars(start, end, y, colour, f"{start:#x}, {end - start} bytes")
     y += lane
-    for key, colour in (("from", "#9aa5b1"), ("to", "#c77f00")):
+    for key, colour in (("from", "#9aa5b1"), ("to", "var(--moved)")):
         svg += f'<text x="0" y="{y + 13}">moved {key}</text>'
         for move in receipt["moves"]:
             start = int(move[key], 16)
@@ -209,10 +211,11 @@ def _frames(pipeline: dict) -> str:
                 text += f" and {len(addresses) - 1} more"
             cells += [_cell(text, "address"), _cell(part["hash"] if part else "-", "address")]
         cells += [_number(frame["cpu"]["loaded"]), _number(frame["cpu"]["stored"])]
+        cells.append(_cell("; ".join(f"{m['from']} to {m['to']}" for m in frame["moves"])))
         rows.append(cells)
     heads = (
         "frame", "verdict", "camera wrote at", "hash", "display read at", "hash",
-        "CPU loaded", "CPU stored",
+        "CPU loaded", "CPU stored", "moved",
     )  # fmt: skip
     return _table(heads, rows)
 

@@ -3,9 +3,7 @@
 
 from bisect import bisect_right
 
-from harness.witness import Code
-
-_KERNEL = 1 << 63
+from harness.witness import KERNEL, Code
 
 
 class Symbols:
@@ -24,7 +22,7 @@ class Symbols:
 
     def function(self, address: int) -> str:
         at = bisect_right(self._addresses, address) - 1
-        if address < _KERNEL or at < 0:
+        if address < KERNEL or at < 0:
             return f"{address:#x}"
         return self._names[at]
 
@@ -33,9 +31,9 @@ class Symbols:
         return f"{name} (process {context})" if name else f"process {context}"
 
     def describe(self, code: Code) -> str:
-        if code.pc < _KERNEL:
+        if not code.is_kernel:
             return f"{self.process(code.context)} at {code.pc:#x}"
         text = f"kernel, {self.function(code.pc)}"
-        if code.lr >= _KERNEL:
+        if code.lr >= KERNEL:
             text += f" called by {self.function(code.lr)}"
         return f"{text}, in {self.process(code.context)}" if code.context else text

@@ -11,21 +11,27 @@ from harness.witness import UNKNOWN_PAGE, Code, Touch
 from proof.frames import Tracker, merge, pages
 from proof.receipt import (
     FAILURE,
+    MOVED,
     NOT_PROVEN,
     ZERO_COPY,
     Claim,
     CpuTouches,
+    Entry,
     Judge,
     Move,
     verdict,
 )
 from proof.symbols import Symbols
 
-CAMERA0, CAMERA1, DISPLAY0 = range(3)
-NAMES = ["camera0", "camera1", "display0"]
+CAMERA0, CAMERA1, DISPLAY0, DISPLAY1 = range(4)
+NAMES = ["camera0", "camera1", "display0", "display1"]
 SIZE = 0x3000
 KERNEL = 0xFFFF_FFC0_8000_0000
-SYMBOLS = Symbols(f"{KERNEL:x} T memcpy\n{KERNEL + 4096:x} t peek [nosy]\n", {57: "spy"})
+MOVER = "baton_storage_copy [baton_buf]"
+FUNCTIONS = "T memcpy", "t peek [nosy]", f"t {MOVER}", "T clear"
+SYMBOLS = Symbols(
+    "\n".join(f"{KERNEL + at * 4096:x} {name}" for at, name in enumerate(FUNCTIONS)), {57: "spy"}
+)
 
 
 class Bus:
@@ -78,7 +84,7 @@ class Bus:
         )
 
 
-A, B = 0xA000_0000, 0xA010_0000
+A, B, C = 0xA000_0000, 0xA010_0000, 0xA020_0000
 NOBODY = Code(0, 0, 0)
 
 
@@ -117,7 +123,7 @@ def test_four_bytes_loaded_in_between_are_a_failure_and_name_the_function(interv
     bus.scan(10, A, 0x1000)
     code = Code(KERNEL + 4096 + 16, KERNEL + 8, 57)
     entry = one(bus.judge([(0, 10)], [touch(A + 0x2000, interval, loaded=4, code=code)]))
-    assert (entry.verdict, entry.loaded, entry.stored) == (FAILURE, 4, 0)
+    assert (entry.verdict, entry.cpus.loaded, entry.cpus.stored) == (FAILURE, 4, 0)
     assert "peek [nosy] called by memcpy, in spy (process 57): 4 bytes loaded" in entry.reasons[0]
 
 
@@ -257,12 +263,120 @@ def test_what_cannot_be_known_is_not_proven(spoil):
     assert entry.reasons
 
 
-def test_moves_between_start_and_scanout_are_told():
+# Of a frame that moves from A to B: mark 1, camera 2 and 3, another mark 4, display 5 and 6.
+COPY = Code(KERNEL + 8, KERNEL + 0x2008, 57)
+CLEAR = Code(KERNEL + 0x3008, 0, 57)
+PAGES = [at for at, _ in enumerate(pages([(A, SIZE)]))]
+
+
+def moved_frame(spoil="") -> Bus:
     bus = Bus()
+    bus.record(buslog.MARK, a=1)
     bus.capture(0, A)
-    bus.scan(10, A, 0x1000)
-    inside, before = Move(4000, 1, B, A, SIZE), Move(500, 1, B, A, SIZE)
-    assert one(bus.judge([(0, 10)], moves=[before, inside])).moves == [inside]
+    bus.time += 10_000
+    bus.record(buslog.MARK, a=2)
+    bus.time += 10_000
+    if spoil == "written by an engine":
+        bus.capture(0, B, master=CAMERA1)
+    bus.scan(10, B, 0xBAD if spoil == "other pixels" else 0x1000)
+    return bus
+
+
+def move(bus: Bus, source=A, start=B) -> Move:
+    """In the interval of the mark behind the frame."""
+    begin = next(r.time for r in buslog.parse_log(bus.data).records if r.interval == 4) + 3000
+    return Move(begin, begin + 2000, 7, source, start, SIZE)
+
+
+def copies() -> list[Touch]:
+    """What the kernel does for a move: it clears the new pages, and copies."""
+    loads = [touch(A + at * 4096, 4, loaded=4096, code=COPY) for at in PAGES]
+    return loads + [touch(B + at * 4096, 4, stored=8192, code=CLEAR) for at in PAGES]
+
+
+def test_a_frame_that_moves_on_its_way_is_no_zero_copy_and_the_mover_is_named():
+    bus = moved_frame()
+    moves = [move(bus)]
+    entry = one(bus.judge([(0, 10)], copies(), moves))
+    assert (entry.verdict, entry.moves) == (MOVED, moves)
+    assert (entry.movers.loaded, entry.movers.stored) == (SIZE, 2 * SIZE)
+    assert entry.cpus == entry.movers
+    assert f"memcpy called by {MOVER}, in spy (process 57): {SIZE} bytes loaded, 0 stored" in (
+        "\n".join(entry.reasons)
+    )
+
+
+@pytest.mark.parametrize("spoil", ["other pixels", "written by an engine"])
+def test_a_move_excuses_nothing_but_itself(spoil):
+    bus = moved_frame(spoil)
+    entry = one(bus.judge([(0, 10)], copies(), [move(bus)]))
+    assert entry.verdict == FAILURE
+
+
+@pytest.mark.parametrize(
+    ("page", "interval", "count"),
+    [
+        pytest.param(A, 3, {"loaded": 4}, id="old, before"),
+        pytest.param(A, 3, {"stored": 4}, id="old, stored before"),
+        pytest.param(A, 4, {"loaded": 4}, id="old, meanwhile"),
+        pytest.param(B, 4, {"loaded": 4}, id="new, meanwhile"),
+        pytest.param(B, 5, {"loaded": 4}, id="new, after"),
+        pytest.param(B, 5, {"stored": 4}, id="new, stored after"),
+    ],
+)
+def test_others_that_touch_a_frame_that_moves_are_a_failure(page, interval, count):
+    bus = moved_frame()
+    code = Code(KERNEL + 0x1010, 0, 57)
+    entry = one(
+        bus.judge([(0, 10)], [*copies(), touch(page, interval, **count, code=code)], [move(bus)])
+    )
+    assert entry.verdict == FAILURE
+    assert any("touched by a CPU: kernel, peek [nosy]" in reason for reason in entry.reasons)
+
+
+@pytest.mark.parametrize(
+    ("page", "interval"),
+    [pytest.param(A, 5, id="old, after"), pytest.param(B, 3, id="new, before")],
+)
+def test_pages_that_are_not_a_frame_s_yet_or_no_more_may_be_touched(page, interval):
+    bus = moved_frame()
+    elsewhere = touch(page, interval, stored=4096)
+    freed = touch(A, 4, stored=4096)
+    entry = one(bus.judge([(0, 10)], [*copies(), elsewhere, freed], [move(bus)]))
+    assert entry.verdict == MOVED
+    assert entry.cpus.loaded + entry.cpus.stored == 3 * SIZE
+
+
+@pytest.mark.parametrize("unseen", [0, len(PAGES)])
+def test_a_move_that_the_witness_did_not_see_is_not_proven(unseen):
+    bus = moved_frame()
+    seen = copies()
+    del seen[unseen]
+    assert one(bus.judge([(0, 10)], seen, [move(bus)])).verdict == NOT_PROVEN
+
+
+def test_a_program_that_stores_to_the_new_pages_meanwhile_is_no_mover():
+    bus = moved_frame()
+    scribble = touch(B, 4, stored=4, code=Code(0x40_0720, 0, 57))
+    entry = one(bus.judge([(0, 10)], [*copies(), scribble], [move(bus)]))
+    assert entry.verdict == FAILURE
+    assert any("touched by a CPU: spy (process 57)" in reason for reason in entry.reasons)
+
+
+@pytest.mark.parametrize("moves", [[], [(B, A)], [(A, C)], [(A, C), (C, B)], [(A, B), (B, C)]])
+def test_only_the_one_move_of_the_frame_explains_another_place(moves):
+    bus = moved_frame()
+    moves = [move(bus, *places) for places in moves]
+    assert one(bus.judge([(0, 10)], copies(), moves)).verdict == FAILURE
+
+
+def test_only_moves_between_start_and_scanout_are_told():
+    bus = moved_frame()
+    inside = move(bus)
+    early, late = (inside._replace(begin=time) for time in (500, bus.time))
+    other = move(bus, source=C, start=C + SIZE)
+    moves = [early, inside, other, late]
+    assert one(bus.judge([(0, 10)], copies(), moves)).moves == [inside]
 
 
 def test_a_witness_whose_clock_stands_still_proves_nothing():
@@ -283,6 +397,21 @@ def test_no_claim_is_not_proven():
     assert verdict([]) == NOT_PROVEN
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "worst"),
+    [
+        ([ZERO_COPY, ZERO_COPY], ZERO_COPY),
+        ([ZERO_COPY, MOVED], MOVED),
+        ([NOT_PROVEN, MOVED], NOT_PROVEN),
+        ([NOT_PROVEN, FAILURE, MOVED], FAILURE),
+    ],
+)
+def test_a_pipeline_is_as_good_as_its_worst_frame(verdicts, worst):
+    entries = [Entry(0, None, None, verdict=each) for each in verdicts]
+    assert verdict(entries) == worst
+    assert verdict(entries, ["doubt"]) == (worst if worst == FAILURE else NOT_PROVEN)
+
+
 def test_bytes_of_a_page_that_lines_share_are_counted_once():
     """Lines with padding between them are ranges of their own."""
     bus = Bus()
@@ -291,7 +420,7 @@ def test_bytes_of_a_page_that_lines_share_are_counted_once():
         bus.record(buslog.WRITE, CAMERA0, b=A + line * 0x200, c=0x100)
     bus.record(buslog.FRAME_DONE, CAMERA0, a=0, b=0x1000, d=1)
     bus.scan(10, A, 0x1000)
-    assert one(bus.judge([(0, 10)], [touch(A, 2, loaded=4)])).loaded == 4
+    assert one(bus.judge([(0, 10)], [touch(A, 2, loaded=4)])).cpus.loaded == 4
 
 
 def test_a_log_that_is_cut_off_is_refused():

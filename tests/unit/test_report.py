@@ -16,10 +16,10 @@ from proof import document, perfetto, report
 from proof.frames import Tracker
 from proof.guestrun import Evidence, Outcome, Pipeline, Window, parse_moves
 from proof.pictures import Picture
-from proof.receipt import NOT_PROVEN, ZERO_COPY, CpuTouches, Move
+from proof.receipt import MOVED, NOT_PROVEN, ZERO_COPY, CpuTouches, Move
 from proof.symbols import Symbols
 from unit.report_checks import assert_well_formed, browse
-from unit.test_receipt import DISPLAY0, A, B, Bus
+from unit.test_receipt import DISPLAY0, DISPLAY1, A, B, Bus
 
 CLOCK_OFFSET = 5_000_000_000
 DRM_COUNT = 70  # what DRM's count of frames is ahead of the display's
@@ -43,6 +43,7 @@ def _evidence(copies: bool, late_ns: int = 0) -> Evidence:
     claims = []
     for sequence in range(2):
         bus.capture(sequence, A, hash_=0x1000 + sequence)
+        bus.record(buslog.LATCH, DISPLAY1, a=30 + 2 * sequence)
         bus.record(buslog.LATCH, DISPLAY0, a=10 + sequence)
         claims.append((sequence, DRM_COUNT + 10 + sequence, CLOCK_OFFSET + bus.time + late_ns))
         bus.scan(10 + sequence, B if copies else A, 0x1000 + sequence)
@@ -203,6 +204,12 @@ def test_a_pipeline_that_failed_or_ended_early_is_not_proven(dtb, frames, status
     assert {frame["verdict"] for frame in receipt["pipelines"][0]["frames"]} == {ZERO_COPY}
 
 
+def test_frames_that_moved_are_not_stated_to_be_zero_copy():
+    pipeline = {"name": "P", "claims_zero_copy": True, "verdict": MOVED, "frames": [],
+                "reasons": ["moved on its way: who"]}  # fmt: skip
+    assert document.statement([pipeline], ["doubt"]) == "Not zero-copy: P: moved on its way: who."
+
+
 def test_moves_are_read_from_the_trace():
     [move] = parse_moves(TRACE, CLOCK_OFFSET)
-    assert move == Move(3000, 7, 0x8_A000_0000, A, 12288)
+    assert move == Move(1000, 3000, 7, 0x8_A000_0000, A, 12288)

@@ -14,7 +14,7 @@ from harness.paths import BUILD, built
 from model.y4m import frame, header, samples
 from proof import document, guestrun
 from proof.guestrun import Pipeline
-from proof.receipt import FAILURE, NOT_PROVEN, ZERO_COPY
+from proof.receipt import FAILURE, MOVED, NOT_PROVEN, ZERO_COPY
 
 WIDTH, HEIGHT = 320, 240
 FRAMES = 40
@@ -29,6 +29,7 @@ PIPELINES = {
     "display's buffers": Pipeline("display's buffers", (*OPTIONS, "--allocator", "display")),
     # The display attaches to a buffer every third frame, and it moves.
     "moved": Pipeline("moved", (*COMMON, "--frames", "24", "--attach-after", "2")),
+    "moved on the way": Pipeline("moved on the way", (*COMMON, "--frames", "24", "--attach-late")),
     "copy": Pipeline("copy", (*OPTIONS, "--copy")),
     "load": Pipeline("load", MEDDLED, companion="peek load 1"),
     "zva": Pipeline("zva", MEDDLED, companion="peek zva 4"),
@@ -96,13 +97,40 @@ def test_frames_after_a_move_are_proven_and_the_moves_listed(receipt, judged):
     assert (pipeline["reasons"], pipeline["verdict"]) == ([], ZERO_COPY)
     frames = pipeline["frames"]
     began, ended = frames[0]["camera"]["start_ns"], frames[-1]["display"]["done_ns"]
-    lately = [move for move in receipt["moves"] if began - 10**9 < move["time_ns"] < ended]
+    lately = [move for move in receipt["moves"] if began - 10**9 < move["end_ns"] < ended]
     assert len(lately) >= 6
     assert all(int(move["from"], 0) in HIGH for move in lately)
     assert all(move["bytes"] >= WIDTH * HEIGHT * 4 for move in lately)
     places = {frame["camera"]["addresses"][0].split("+")[0] for frame in frames}
     assert places == {move["to"] for move in lately}
-    assert all(move["time_ns"] < began for move in lately)
+    assert all(move["end_ns"] < began for move in lately)
+    assert all(frame["moves"] == [] for frame in frames)
+
+
+def test_a_frame_that_moves_on_its_way_is_told_with_the_mover(judged):
+    """The first in each buffer, to which the display attaches while it shows another one."""
+    pipeline = judged("moved on the way")
+    assert pipeline["verdict"] == MOVED
+    entries = pipeline["frames"]
+    assert {entry["sequence"] for entry in entries} == set(range(24))
+    moved = [entry for entry in entries if entry["verdict"] == MOVED]
+    assert {entry["sequence"] for entry in moved} == set(range(6))
+    first_scanout = entries[0]["display"]["start_ns"]
+    for entry in moved:
+        camera, display, [move] = entry["camera"], entry["display"], entry["moves"]
+        assert camera["hash"] == display["hash"]
+        assert int(move["from"], 0) in HIGH
+        assert move["from"] in {piece.split("+")[0] for piece in camera["addresses"]}
+        assert move["to"] == display["addresses"][0].split("+")[0]
+        assert camera["done_ns"] < move["begin_ns"] < move["end_ns"] < display["start_ns"]
+        assert first_scanout < move["begin_ns"] or entry["sequence"] == 0
+        assert entry["cpu"] == entry["movers"]
+        assert entry["movers"]["loaded"] == camera["bytes"] <= entry["movers"]["stored"]
+        [copied] = [touch for touch in entry["movers"]["touches"] if " 0 bytes loaded" not in touch]
+        assert "copy_page called by baton_storage_copy [baton_buf], in baton-pipeline" in copied
+    others = [entry for entry in entries if entry not in moved]
+    assert {entry["verdict"] for entry in others} == {ZERO_COPY}
+    assert {entry["cpu"]["loaded"] + entry["cpu"]["stored"] for entry in others} == {0}
 
 
 def _failed(pipeline: dict) -> str:
