@@ -14,6 +14,15 @@ from .agent import Command
 from .guest import Guest
 from .program import Program
 
+# What switches the display off
+OFF = [
+    *(("set", plane, name, 0) for plane in ("primary", "overlay", "cursor")
+      for name in ("FB_ID", "CRTC_ID")),
+    ("set", "crtc", "ACTIVE", 0),
+    ("set", "crtc", "MODE_ID", 0),
+    ("set", "connector", "CRTC_ID", 0),
+    ("commit", "modeset"),
+]
 _BITS = {"XR24": 32, "AR24": 32, "RG16": 16, "NV12": 8}
 
 
@@ -124,12 +133,7 @@ class Kms(Program):
         return int(number), int(time_ns)
 
     def off(self) -> None:
-        for plane in ("primary", "overlay", "cursor"):
-            self.set_plane(plane, None)
-        self("set", "crtc", "ACTIVE", 0)
-        self("set", "crtc", "MODE_ID", 0)
-        self("set", "connector", "CRTC_ID", 0)
-        self("commit", "modeset")
+        self.together(*OFF)
 
     def read(self, name: str) -> str:
         """A file of the driver's in debugfs."""

@@ -60,6 +60,12 @@ class Program:
         """The answer to what `send` sent."""
         return self._answer("what was sent")
 
+    def together(self, *commands: tuple) -> list[list[str]]:
+        """The answers to commands of which none waits for the host to have the one before."""
+        for command in commands:
+            self.send(*command)
+        return [self.answer() for _ in commands]
+
     def number(self, *words: object) -> int:
         return int(self(*words)[0])
 
