@@ -132,6 +132,12 @@ static void baton_fill_table(struct sg_table *sgt, const struct baton_limits *li
 	}
 }
 
+/* An importer that cannot follow a move must have pinned the buffer. */
+static bool baton_may_map(const struct dma_buf_attachment *attach, const struct baton_user *user)
+{
+	return user->pins || (attach->importer_ops && attach->importer_ops->move_notify);
+}
+
 static struct sg_table *baton_dmabuf_map(struct dma_buf_attachment *attach,
 					 enum dma_data_direction dir)
 {
@@ -142,6 +148,9 @@ static struct sg_table *baton_dmabuf_map(struct dma_buf_attachment *attach,
 	int ret;
 
 	if (!valid_dma_direction(dir) || dir == DMA_NONE)
+		return ERR_PTR(-EINVAL);
+
+	if (!baton_may_map(attach, user))
 		return ERR_PTR(-EINVAL);
 
 	if (buf->withdrawn)
