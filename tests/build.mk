@@ -65,8 +65,12 @@ SELFTEST_CC := aarch64-linux-gnu-gcc -O2 -pthread -static -isystem build/linux/u
 SELFTEST_PROGRAMS := $(addprefix build/tests/selftests/,dmabuf-heap sync_test udmabuf)
 test-programs: $(SELFTEST_PROGRAMS)
 
-$(SELFTEST_PROGRAMS): | kernel
+# Of the kernel that is tested: not of the one before.
+build/tests/selftests/.kernel: kernel
 	@mkdir -p $(@D)
+	@readlink build/linux | cmp -s - $@ || readlink build/linux >$@
+
+$(SELFTEST_PROGRAMS): build/tests/selftests/.kernel
 	@$(STEP) $(@F) $(SELFTEST_CC) -o $@ $(wildcard $(SELFTEST_SOURCES))
 
 build/tests/selftests/dmabuf-heap: SELFTEST_SOURCES = $(SELFTESTS)/dmabuf-heaps/*.c

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .kernel import KERNELS, is_one_of
+
 PATH = Path(__file__).with_name("clauses.toml")
 COUNT = 120
 SEEDS = 28
@@ -22,6 +24,10 @@ class Exemption:
     reason: str
     file: str  # of the kernel's source
     line: str  # which it contains
+    kernels: tuple[str, ...] = ()  # on which this is so; none are named: on all
+
+    def on(self, kernel: str) -> bool:
+        return not self.kernels or is_one_of(kernel, self.kernels)
 
 
 @dataclass(frozen=True)
@@ -33,12 +39,23 @@ class Clause:
     since: str = ""
     mainline: str = ""  # why no code of the project's can break it
     seed: tuple[int, ...] = ()
+    kernels: dict[str, str] = field(default_factory=dict)  # that do not do what is expected
     not_applicable: tuple[Exemption, ...] = ()
     defect: tuple[Exemption, ...] = ()
 
     @property
     def group(self) -> str:
         return self.id[:3]
+
+    @property
+    def named_kernels(self) -> set[str]:
+        exemptions = self.not_applicable + self.defect
+        return {*self.kernels, *(name for each in exemptions for name in each.kernels)}
+
+    def exemption(self, kind: str, exporter: str, kernel: str) -> Exemption | None:
+        """KIND is "not_applicable" or "defect"."""
+        return next((exemption for exemption in getattr(self, kind)
+                     if exporter in exemption.exporters and exemption.on(kernel)), None)
 
 
 @dataclass(frozen=True)
@@ -52,7 +69,8 @@ class Contract:
 
 
 def _exemptions(tables: list[dict]) -> tuple[Exemption, ...]:
-    return tuple(Exemption(**{**table, "exporters": tuple(table["exporters"])})
+    return tuple(Exemption(**{**table, "exporters": tuple(table["exporters"]),
+                              "kernels": tuple(table.get("kernels", ()))})
                  for table in tables)
 
 
@@ -84,6 +102,8 @@ def _check(contract: Contract) -> None:
         if clause.group not in contract.groups:
             raise ValueError(f"{clause.id}: no group of that name")
         stated |= {f"S{number}" for number in clause.seed}
+        if unknown := clause.named_kernels - set(KERNELS):
+            raise ValueError(f"{clause.id}: no kernel {', '.join(sorted(unknown))}")
         for exemption in clause.not_applicable + clause.defect:
             if unknown := set(exemption.exporters) - {*EXPORTERS, "kernel"}:
                 raise ValueError(f"{clause.id}: no exporter {', '.join(sorted(unknown))}")

@@ -16,7 +16,8 @@ from harness.shared import SharedGuest
 from .clauses import CONTRACT, EXPORTERS
 from .dmabuf import Dmabuf
 from .exporters import BY_NAME, Exporter
-from .probe import Probe
+from .kernel import KERNELS, is_one_of, kernel_name
+from .probe import Mapping, Probe
 
 # The console on the display would be a dma-buf, too.
 KERNEL_ARGS = "drm_kms_helper.fbdev_emulation=0"
@@ -26,7 +27,8 @@ AnyProgram = TypeVar("AnyProgram", bound=Program)
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in ("clause(id..., exporter=name): the clauses of the contract that it tests",
-                 "exporters(name...): those that `exporter` stands for, one after the other"):
+                 "exporters(name...): those that `exporter` stands for, one after the other",
+                 "not_on(kernel...): not for these, as its clause says"):
         config.addinivalue_line("markers", line)
 
 
@@ -36,9 +38,8 @@ def _clauses(markers: list[pytest.Mark]) -> list[str]:
 
 def _exemption(kind: str, clauses: list[str], exporter: str) -> str | None:
     """The reason why EXPORTER is exempt from all these clauses."""
-    reasons = [next((e.reason for e in getattr(CONTRACT.clauses[id_], kind)
-                     if exporter in e.exporters), None) for id_ in clauses]
-    return reasons[0] if reasons and all(reasons) else None
+    found = [CONTRACT.clauses[id_].exemption(kind, exporter, kernel_name()) for id_ in clauses]
+    return found[0].reason if found and all(found) else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -54,6 +55,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marks = [pytest.mark.xfail(strict=True, reason=defect)] if defect else []
         parameters.append(pytest.param(name, marks=marks))
     metafunc.parametrize("exporter", parameters, indirect=True)
+
+
+def _left_out(item: pytest.Item) -> bool:
+    kernels = {name for mark in item.iter_markers("not_on") for name in mark.args}
+    if unknown := kernels - set(KERNELS):
+        raise pytest.UsageError(f"{item.nodeid}: no kernel {', '.join(sorted(unknown))}")
+    return is_one_of(kernel_name(), kernels)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if _left_out(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -150,6 +164,24 @@ def evidence(record_property) -> Callable[[str], None]:
 def probe(dmabuf: Dmabuf) -> Probe:
     """Kernel importers and exporters in the same program."""
     return Probe(dmabuf)
+
+
+@pytest.fixture
+def core_keeps_tables() -> bool:
+    """Whether the core maps from attach to detach if importer or exporter is static: 6.12 does."""
+    return is_one_of(kernel_name(), ("6.12",))
+
+
+@pytest.fixture
+def pins_mapped(kernel_config: set[str]) -> bool:
+    """Whether the core pins for each importer that maps, static or not."""
+    return "# CONFIG_DMABUF_MOVE_NOTIFY is not set" in kernel_config
+
+
+@pytest.fixture
+def let_go(pins_mapped: bool) -> Callable[[Mapping], None]:
+    """Drops a mapping, with which the buffer could not move, where it is pinned by that."""
+    return Mapping.unmap if pins_mapped else lambda _: None
 
 
 @pytest.fixture(scope="session")

@@ -187,6 +187,10 @@ class Probe:
         """Only the names."""
         return [event.op for event in self.events()]
 
+    def unpinned_ops(self) -> list[str]:
+        """Without pins: whether the core pins what dynamic importers map, is its affair."""
+        return [op for op in self.ops() if op not in ("PIN", "UNPIN")]
+
     def wait_for(self, op: str, task: "ProbeTask | Task") -> None:
         """Until TASK has entered the operation; takes the events."""
 

@@ -114,6 +114,16 @@ def filled(probe: Probe, fd: int, seed: int, size: int) -> tuple[Attachment, Map
     return attachment, mapping
 
 
+@contextmanager
+def held(probe: Probe, fd: int) -> Iterator[None]:
+    """A static importer keeps the storage where it is."""
+    attachment = probe.buffer(fd).attach(wide(probe))
+    mapping = attachment.map()
+    yield
+    mapping.unmap()
+    attachment.detach()
+
+
 def inside(mapping: Mapping, bank: range) -> bool:
     return all(cpu in bank and cpu + size - 1 in bank for cpu, size in mapping.runs)
 

@@ -12,17 +12,13 @@ import pytest
 from harness import paths
 
 from .clauses import CONTRACT, EXPORTERS, Clause
+from .kernel import kernel_name
 
 # Of several tests for a clause and an exporter the worst counts.
 _WORSE = ("not-applicable", "pass", "xfail", "fail")
 _LABELS = {"pass": "OK", "fail": "FAIL", "xfail": "XFAIL", "not-applicable": "Not Applicable"}
 COLUMNS = ("kernel", *EXPORTERS)
 OUT = paths.OUT / "contract"
-
-
-def kernel_name() -> str:
-    """Version and configuration of build/linux."""
-    return (paths.BUILD / "linux").resolve().name.rpartition("-")[0]
 
 
 @dataclass
@@ -64,8 +60,8 @@ class Results:
         self._kernel = kernel_name()
         self._results: dict[tuple[str, str], Result] = {}
         for clause in CONTRACT:
-            for exemption in clause.not_applicable:
-                for exporter in exemption.exporters:
+            for exporter in COLUMNS:
+                if exemption := clause.exemption("not_applicable", exporter, self._kernel):
                     self._at(clause.id, exporter).evidence.append(
                         f"{exemption.reason} ({exemption.file}: {exemption.line.strip()})")
 
@@ -148,7 +144,9 @@ def _group(title: str, clauses: list[Clause], results: Results) -> str:
 def _section(clause: Clause, results: list[Result]) -> str:
     seed = "".join(f"<blockquote>S{n}: {html.escape(CONTRACT.seed[f'S{n}'])}</blockquote>"
                    for n in clause.seed)
-    facts = [("Source", clause.source), ("Linux 6.12", clause.expected), ("Since", clause.since)]
+    others = [(f"Linux {name}", text) for name, text in clause.kernels.items()]
+    facts = [("Source", clause.source), ("Linux 6.12", clause.expected), *others,
+             ("Since", clause.since)]
     notes = "".join(f"<tr><td>{name}</td><td>{html.escape(text)}</td></tr>"
                     for name, text in facts if text)
     rows = "".join(

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`make contract-table`: put the last results, exporter x clause, into docs/contract.md."""
+"""`make contract-table`: what clauses.toml says of kernels, and the last results, exporter x
+clause, into docs/contract.md."""
 
 import json
 import re
 
 from harness import cli, paths
 
-from .clauses import CONTRACT
+from .clauses import CONTRACT, Clause
+from .kernel import KERNELS
 from .report import COLUMNS, OUT
 
 DOCUMENT = paths.ROOT / "docs" / "contract.md"
-_MARKS = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
-_SIGNS = {"pass": "ok", "fail": "**FAIL**", "xfail": "xfail", "not-applicable": "n/a"}
+_SIGNS = {"pass": "ok", "fail": "**FAIL**", "xfail": "xfail", "not-applicable": "n/a",
+          "not_applicable": "n/a", "defect": "xfail"}
 
 
 def table(document: dict) -> str:
@@ -25,12 +27,35 @@ def table(document: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _particulars(clause: Clause, kernel: str) -> list[str]:
+    found = [clause.kernels[kernel]] if kernel in clause.kernels else []
+    for kind in ("not_applicable", "defect"):
+        found += [f"{_SIGNS[kind]} ({', '.join(each.exporters)}): {each.reason}"
+                  for each in getattr(clause, kind) if kernel in each.kernels]
+    return found
+
+
+def kernels() -> str:
+    """Which clauses are about some kernels only, or are expected otherwise there."""
+    lines = ["| clause | kernel | |", "|---|---|---|"]
+    for clause in CONTRACT:
+        for kernel in KERNELS:
+            if found := _particulars(clause, kernel):
+                lines.append(f"| {clause.id} | {kernel} | {'; '.join(found)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _replace(mark: str, text: str) -> None:
+    between = re.compile(f"(?<=<!-- {mark} -->\n).*?(?=<!-- end of {mark} -->)", re.DOTALL)
+    DOCUMENT.write_text(between.sub(lambda _: text, DOCUMENT.read_text()))
+
+
 def main() -> int:
     path = OUT / "contract.json"
     if not path.exists():
         raise cli.UserError(f"{path.relative_to(paths.ROOT)} is missing: run 'make contract'")
-    text = table(json.loads(path.read_text()))
-    DOCUMENT.write_text(_MARKS.sub(lambda _: text, DOCUMENT.read_text()))
+    _replace("kernels", kernels())
+    _replace("table", table(json.loads(path.read_text())))
     print(f"  {DOCUMENT.relative_to(paths.ROOT)}")
     return 0
 

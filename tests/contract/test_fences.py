@@ -137,6 +137,7 @@ def test_v4l2_neither_waits_for_fences_nor_adds_any(exporter, dmabuf, evidence):
 
 
 @pytest.mark.clause("FEN-05", exporter="camera")
+@pytest.mark.not_on("6.12-static")
 def test_a_frame_that_does_not_end_is_given_up(programs, evidence):
     """The camera writes 1 MB/s; a display that attaches waits for the frame in flight."""
     camera = programs(V4l2)

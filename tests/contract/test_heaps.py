@@ -150,6 +150,20 @@ def test_selftest_of_sync_files(guest, evidence):
 
 
 @pytest.mark.clause("HEP-05")
+@pytest.mark.not_on("6.12")
+def test_kunit_tests_of_the_kernel(boot, evidence):
+    guest = boot(kernel_args="rcupdate.rcu_cpu_stall_suppress=1")
+    guest.run("modprobe kunit enable=1 && modprobe dmabuf_kunit", stall=600)
+    results = guest.run("cat /sys/kernel/debug/kunit/dma-buf-*/results").stdout
+    suites = re.findall(r"^(ok|not ok) \d+ (.+)$", results, re.MULTILINE)
+    evidence(f"{suites}")
+    assert set(suites) == {("ok", f"dma-buf-{name}") for name in (
+        "fence", "fence-chain", "fence-unwrap", "resv")}, results
+    assert "SKIP" not in results
+
+
+@pytest.mark.clause("HEP-05")
+@pytest.mark.not_on("7.2")
 def test_selftests_of_the_kernel(boot, evidence):
     """They give no CPU away while they run, on a slow host for long."""
     guest = boot(kernel_args="rcupdate.rcu_cpu_stall_suppress=1")

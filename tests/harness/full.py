@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from . import cli
 from .paths import BUILD, OUT, ROOT
 
 FULL = OUT / "full"
-_IN_GUESTS = "T=tests/boot tests/contract tests/drivers tests/pipeline"
+_IN_GUESTS = "tests/boot tests/drivers tests/pipeline"
+_REASONS = "tests/unit/test_contract.py"  # are lines of the kernel's source
 
 
 @dataclass
@@ -33,17 +35,24 @@ class Part:
 def parts() -> list[Part]:
     return [
         Part("release", ("test",), "test"),
-        Part("debug", ("test", "KERNEL_CONFIG=debug", _IN_GUESTS), "test"),
-        Part("release-7.2", ("test", "KERNEL=7.2", _IN_GUESTS), "test"),
+        Part("debug", ("test", "KERNEL_CONFIG=debug", f"T={_IN_GUESTS} tests/contract"), "test"),
+        Part("static", ("contract", "KERNEL_CONFIG=static"), "contract"),
+        Part("release-7.2", ("test", "KERNEL=7.2", f"T={_IN_GUESTS} {_REASONS}"), "test"),
+        Part("contract-7.2", ("contract", "KERNEL=7.2"), "contract"),
         Part("mutants", ("mutants",), "mutants"),
     ]
 
 
-def counts(junit: Path) -> dict[str, int]:
+def of_junit(junit: Path) -> dict[str, int]:
     """Tests, failures, errors and skipped of a JUnit file."""
     suite = ElementTree.parse(junit).getroot().find("testsuite")
     assert suite is not None, f"{junit} has no test suite"
     return {key: int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}
+
+
+def of_contract(document: Path) -> dict[str, int]:
+    """Clauses and exporters by what came of them."""
+    return Counter(result["status"] for result in json.loads(document.read_text())["clauses"])
 
 
 def run(part: Part) -> None:
@@ -54,9 +63,9 @@ def run(part: Part) -> None:
     part.status = subprocess.run(["make", *part.arguments], cwd=ROOT, env=environment).returncode
     part.seconds = round(time.monotonic() - start)
     part.kernel = (BUILD / "linux").resolve().name.rpartition("-")[0]
-    junit = OUT / part.leaves / "junit.xml"
-    if junit.exists():
-        part.counts = counts(junit)
+    for name, counts in (("junit.xml", of_junit), ("contract.json", of_contract)):
+        if (path := OUT / part.leaves / name).exists():
+            part.counts = counts(path)
     if (OUT / part.leaves).exists():
         shutil.move(OUT / part.leaves, FULL / part.name)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import cli, paths
 
-from ..report import kernel_name
+from ..kernel import kernel_name
 from .mutant import Mutant, read_all
 from .sandbox import BuildError, Sandbox
 
