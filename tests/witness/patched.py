@@ -1,49 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The drivers with a fault: built from a patch in this folder, for one guest.
+"""The drivers with a fault: built from a patch in this folder, for one guest."""
 
-Each has a place in build/ that stays, for make and ccache go by paths.
-"""
-
-import hashlib
 import os
-import re
+import shutil
 import subprocess
 from pathlib import Path
 
 from harness.paths import BUILD, ROOT
 
-_MODULES = BUILD / "rootfs" / "modules"
-_DRIVERS = ROOT / "kernel-drivers"
+_BUILT = BUILD / "modules"
+_PACKED = BUILD / "rootfs" / "modules"
 
 
-def _left_out(names: tuple[str, ...]) -> list[str]:
-    """What make is told for drivers that are not wanted."""
-    folders = {name.split("/")[0] for name in names}
-    options = re.findall(r"^obj-\$\((\w+)\) \+= (\w+)/$", (_DRIVERS / "Kbuild").read_text(), re.M)
-    return [f"{option}=" for option, folder in options if folder not in folders]
+def _take_over_what_is_built(to: Path) -> None:
+    """So that make compiles only what the patch changes. Its notes are full of paths."""
+    shutil.copytree(_BUILT, to, symlinks=True)
+    for file in filter(Path.is_file, to.rglob("*")):
+        if file.suffix not in (".o", ".ko"):
+            times = file.stat()
+            file.write_text(file.read_text().replace(f"{_BUILT}/", f"{to}/"))
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def modules(patch: str, names: tuple[str, ...]) -> dict[str, bytes]:
+def modules(directory: Path, patch: str, names: tuple[str, ...]) -> dict[str, bytes]:
     """Those that the patch changes (`buf/baton-buf.ko`), by their names in the initramfs."""
-    path = Path(__file__).parent / patch
-    mark = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    directory = BUILD / "tests" / "patched" / f"{path.stem}-{mark}"
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir()
     for name in (".ci", "build", "qemu-devices"):
-        if not (directory / name).is_symlink():
-            (directory / name).symlink_to(ROOT / name)
-    for command in (
-        ["rsync", "-a", "--delete", _DRIVERS, directory],
-        ["patch", "-p1", "-i", path],
-        ["kernel-drivers/modules.sh", "modules", *_left_out(names)],
-    ):
-        subprocess.run(
-            command,
-            cwd=directory,
-            env={"BATON_CACHE": str(Path.home() / ".cache" / "baton"), "JOBS": "1", **os.environ},
-            check=True,
-        )
-    [updates] = _MODULES.glob("lib/modules/*/updates")
+        (directory / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "kernel-drivers", directory / "kernel-drivers")
+    subprocess.run(["patch", "-p1", "-i", Path(__file__).parent / patch], cwd=directory, check=True)
+    _take_over_what_is_built(directory / "modules")
+    subprocess.run(
+        ["kernel-drivers/modules.sh", "modules"],
+        cwd=directory,
+        env={"BATON_CACHE": str(Path.home() / ".cache" / "baton"), "JOBS": "1", **os.environ},
+        check=True,
+    )
+    [updates] = _PACKED.glob("lib/modules/*/updates")
     built = directory / "modules" / "kernel-drivers"
-    base = updates.relative_to(_MODULES)
+    base = updates.relative_to(_PACKED)
     return {str(base / name): (built / name).read_bytes() for name in names}

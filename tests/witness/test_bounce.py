@@ -43,7 +43,7 @@ def bounce_buffers(monkeypatch):
 
 
 def test_a_driver_that_bounces_is_caught_and_swiotlb_named(tmp_path, bounce_buffers):
-    files = patched.modules("bounce.patch", PATCHED)
+    files = patched.modules(tmp_path / "sources", "bounce.patch", PATCHED)
     judged = _judged(tmp_path, files)
     assert judged["verdict"] == FAILURE
     for entry in judged["frames"]:

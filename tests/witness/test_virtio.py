@@ -40,7 +40,7 @@ def test_a_disk_in_the_machine_leaves_the_run_unproven(tmp_path):
 
 def test_what_a_disk_writes_into_a_picture_is_caught(tmp_path):
     """4 KiB, and no CPU touches them: the mapping's page is pinned for O_DIRECT."""
-    files = patched.modules("pinnable.patch", ("buf/baton-buf.ko",))
+    files = patched.modules(tmp_path / "sources", "pinnable.patch", ("buf/baton-buf.ko",))
     peek = built(BUILD / "tests" / "guest" / "peek", "test-programs")
     receipt = _receipt(tmp_path, files | {"bin/peek": peek.read_bytes()}, "peek virtio")
     [judged] = receipt["pipelines"]
