@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from determinism.machine import ICOUNT, Machine
 from harness import paths
 from harness.buslog import FRAME_DONE, FRAME_START, WRITE, BusLog, Record
@@ -20,24 +22,30 @@ TIMEOUT = 300           # of the way from the snapshot at the beginning
 
 
 class Recording:
-    """Machines that can go back to their snapshot from before the first instruction."""
+    """Of a machine that can go back to its snapshot from before the first instruction."""
 
     def __init__(self, directory: Path):
-        self.dir = directory
+        self._file = directory / "recording"
         self._image = create_image(directory / "snapshots")
-
-    def machine(self, mode: str, *args: str) -> Machine:
-        icount = f"{ICOUNT},rr={mode},rrfile={self.dir / 'recording'},rrsnapshot=start"
-        drive = ("-drive", f"if=none,file={self._image}")
-        return Machine(self.dir, mode, icount, (*drive, *args), heard=mode == "record")
-
-    def record(self) -> BusLog:
-        with self.machine("record") as machine:
+        with self._machine(directory, "record") as machine:
             machine.wait_for_stream()
             machine.run_until(machine.log.records[-1].seq + STREAM)
             machine.qmp.cmd("quit")
             machine.process.wait()
-            return machine.log
+            self.log = machine.log
+
+    def _machine(self, directory: Path, mode: str, *args: str) -> Machine:
+        icount = f"{ICOUNT},rr={mode},rrfile={self._file},rrsnapshot=start"
+        drive = ("-drive", f"if=none,file={self._image}")
+        return Machine(directory, mode, icount, (*drive, *args), heard=mode == "record")
+
+    def replay(self, directory: Path, *args: str) -> Machine:
+        return self._machine(directory, "replay", "-S", *args)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory) -> Recording:
+    return Recording(tmp_path_factory.mktemp("recording"))
 
 
 def seek(machine: Machine, insns: int) -> BusLog:
@@ -76,13 +84,12 @@ def is_beginning(part: BusLog, whole: BusLog) -> bool:
     return part.records == whole.records[:len(part.records)]
 
 
-def test_frame_in_which_the_camera_last_wrote_an_address(artifacts: Path):
-    recording = Recording(artifacts)
-    log = recording.record()
+def test_frame_in_which_the_camera_last_wrote_an_address(recording: Recording, artifacts: Path):
+    log = recording.log
     end = last_insns(log)  # the machine stops there before the first of what happens
     done = max(r.a for r in log.of("camera0", FRAME_DONE) if r.insns < end)
     starts = [r for r in log.of("camera0", FRAME_START) if done - FRAMES < r.a <= done]
-    with recording.machine("replay", "-S") as machine:
+    with recording.replay(artifacts) as machine:
         for start in starts:
             frame = frame_records(log, start)
             address = next(r.cpu for r in frame if r.kind == WRITE) + 100
@@ -128,13 +135,12 @@ def gdb(script: Path) -> str:
                           timeout=3 * TIMEOUT).stdout
 
 
-def test_instruction_with_which_a_cpu_last_wrote_an_address(artifacts: Path):
-    recording = Recording(artifacts)
-    log = recording.record()
+def test_instruction_with_which_a_cpu_last_wrote_an_address(recording: Recording, artifacts: Path):
+    log = recording.log
     socket = os.path.relpath(artifacts / "gdb", paths.ROOT)
     script = artifacts / "script.gdb"
     script.write_text(GDB.format(socket=socket))
-    with recording.machine("replay", "-S", "-gdb", f"unix:{socket},server=on,wait=off") as machine:
+    with recording.replay(artifacts, "-gdb", f"unix:{socket},server=on,wait=off") as machine:
         seek(machine, last_insns(log))
         said = gdb(script)
         there = machine.log
