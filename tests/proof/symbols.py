@@ -2,6 +2,7 @@
 """Names for addresses: functions of the kernel and its modules, processes."""
 
 from bisect import bisect_right
+from functools import cache
 
 from harness.witness import KERNEL, Code
 
@@ -19,8 +20,11 @@ class Symbols:
         self._addresses = [address for address, _ in symbols]
         self._names = [name for _, name in symbols]
         self._processes = processes or {}
+        # The same code touches many pages.
+        self.function = cache(self._function)
+        self.describe = cache(self._describe)
 
-    def function(self, address: int) -> str:
+    def _function(self, address: int) -> str:
         at = bisect_right(self._addresses, address) - 1
         if address < KERNEL or at < 0:
             return f"{address:#x}"
@@ -30,7 +34,7 @@ class Symbols:
         name = self._processes.get(context)
         return f"{name} (process {context})" if name else f"process {context}"
 
-    def describe(self, code: Code) -> str:
+    def _describe(self, code: Code) -> str:
         if not code.is_kernel:
             return f"{self.process(code.context)} at {code.pc:#x}"
         text = f"kernel, {self.function(code.pc)}"
