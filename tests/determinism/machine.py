@@ -4,7 +4,7 @@
 import time
 from pathlib import Path
 
-from harness.buslog import FRAME_DONE, HEAD_SIZE, RECORD_SIZE, BusLog, Record, read_log
+from harness.buslog import FRAME_DONE, HEAD_SIZE, RECORD_SIZE, BusLog, Record, read_log, read_tail
 from harness.errors import QemuError
 from harness.guest import GuestConfig
 from harness.initramfs import extend
@@ -91,14 +91,22 @@ class Machine:
         self.stop()
         return self.log.records
 
-    def run_until(self, seq: int) -> list[Record]:
-        """Let a stopped machine go on until its log has record SEQ; the log."""
+    def recent(self, count: int) -> list[Record]:
+        """Of the log, the end; the machine is stopped."""
+        return read_tail(self.log_path, count)
+
+    def go_on(self, seq: int) -> None:
+        """Let a stopped machine run until its log has record SEQ."""
         for _ in range(1000):
             self.run()
-            records = self.log.records
-            if records and records[-1].seq >= seq:
-                return records
+            if any(record.seq >= seq for record in self.recent(1)):
+                return
         raise QemuError(f"record {seq} does not come")
+
+    def run_until(self, seq: int) -> list[Record]:
+        """Let a stopped machine go on until its log has record SEQ; the log."""
+        self.go_on(seq)
+        return self.log.records
 
 
 def captured_hashes(records: list[Record]) -> list[int]:

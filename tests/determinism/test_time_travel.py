@@ -19,14 +19,17 @@ REPLAYED_FRAMES = 10    # of these, at least
 
 def snapshots(source: Machine, state: Path) -> Iterator[int]:
     """Save the machine between and in frames by turns; each time the next record's number."""
-    records = source.log.records
     for number in range(POINTS):
-        records = source.run_until(records[-1].seq + 1)
-        while in_frame(records) != bool(number % 2):
-            records = source.run_until(records[-1].seq + 1)
+        go_on(source)
+        while in_frame(source.recent(RECORDS)) != bool(number % 2):
+            go_on(source)
         state.unlink(missing_ok=True)
         source.qmp.migrate(f"file:{state}")
-        yield records[-1].seq + 1
+        yield source.recent(1)[0].seq + 1
+
+
+def go_on(machine: Machine) -> None:
+    machine.go_on(machine.recent(1)[0].seq + 1)
 
 
 def in_frame(records: list[Record]) -> bool:

@@ -121,3 +121,11 @@ def parse_log(data: bytes, path: Path | str = "the bus monitor's log") -> BusLog
 
 def read_log(path: Path) -> BusLog:
     return parse_log(path.read_bytes(), path)
+
+
+def read_tail(path: Path, count: int) -> list[Record]:
+    """The last COUNT records, if there are as many: quick, however long the log is."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - count * _RECORD.size, 0))
+        records = [Record(*fields) for fields in _RECORD.iter_unpack(file.read())]
+    return [record for record in records if record.kind != NAME]
