@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -18,9 +19,12 @@ from .dmabuf import Dmabuf
 from .exporters import BY_NAME, Exporter
 from .kernel import KERNELS, is_one_of, kernel_name
 from .probe import Mapping, Probe
+from .report import clauses_of, exporter_of
 
 # The console on the display would be a dma-buf, too.
 KERNEL_ARGS = "drm_kms_helper.fbdev_emulation=0"
+# With displays that reach half of the low bank, so that a buffer of display0 must move, too.
+MACHINE = "baton-windows"
 _CLEAN = pytest.StashKey[bool]()
 AnyProgram = TypeVar("AnyProgram", bound=Program)
 
@@ -30,10 +34,6 @@ def pytest_configure(config: pytest.Config) -> None:
                  "exporters(name...): those that `exporter` stands for, one after the other",
                  "not_on(kernel...): not for these, as its clause says"):
         config.addinivalue_line("markers", line)
-
-
-def _clauses(markers: list[pytest.Mark]) -> list[str]:
-    return [id_ for mark in markers for id_ in mark.args]
 
 
 def _exemption(kind: str, clauses: list[str], exporter: str) -> str | None:
@@ -46,7 +46,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "exporter" not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker("exporters")
-    clauses = _clauses(list(metafunc.definition.iter_markers("clause")))
+    clauses = clauses_of(metafunc.definition)
     parameters = []
     for name in marker.args if marker else EXPORTERS:
         if _exemption("not_applicable", clauses, name):
@@ -73,34 +73,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tell report.py, and the JUnit file, what the test is about."""
-    name = "kernel"
-    for mark in item.iter_markers("clause"):
-        name = mark.kwargs.get("exporter", name)
-        item.user_properties += [("clause", CONTRACT.clauses[id_].id) for id_ in mark.args]
-    if hasattr(item, "callspec"):
-        name = item.callspec.params.get("exporter", name)
-    item.user_properties.append(("exporter", name))
+    item.user_properties += [("clause", CONTRACT.clauses[id_].id) for id_ in clauses_of(item)]
+    item.user_properties.append(("exporter", exporter_of(item)))
 
 
 @pytest.fixture
 def boot(boot: Callable[..., Guest]) -> Callable[..., Guest]:
     """Guests like the shared one."""
-    def start(kernel_args: str = "", **config) -> Guest:
-        return boot(kernel_args=f"{KERNEL_ARGS} {kernel_args}", **config)
+    def start(kernel_args: str = "", dtb: str | Path = MACHINE, **config) -> Guest:
+        return boot(dtb=dtb, kernel_args=f"{KERNEL_ARGS} {kernel_args}", **config)
 
     return start
 
 
 @pytest.fixture(scope="session")
 def shared_guest() -> Iterator[SharedGuest]:
-    shared = SharedGuest("contract", GuestConfig(kernel_args=KERNEL_ARGS))
+    shared = SharedGuest("contract", GuestConfig(dtb=MACHINE, kernel_args=KERNEL_ARGS))
     yield shared
     shared.drop()
 
 
 @pytest.fixture
 def guest(request: pytest.FixtureRequest, shared_guest: SharedGuest, artifacts) -> Iterator[Guest]:
-    """The default machine, which earlier tests have used, too. No dma-buf may be left."""
+    """MACHINE, which earlier tests have used, too. No dma-buf may be left."""
     yield from shared_guest.lend(request, artifacts, lambda: request.node.stash.get(_CLEAN, False))
 
 

@@ -46,6 +46,7 @@ class Exporter(ABC):
 
     name: str
     exp_name: str  # as fdinfo shows it
+    fd = -1  # of the exporter's own file, if it stays open
     modes: tuple[int, ...] = ALL_MODES  # access modes that a caller can ask for
 
     def __init__(self, dmabuf: Dmabuf):
@@ -58,6 +59,15 @@ class Exporter(ABC):
     def make(self, size: int = 16 * PAGE, flags: int = O_RDWR | O_CLOEXEC) -> Buffer:
         fd = self._make(size, flags)
         return Buffer(fd, self.dmabuf.size(fd))
+
+    def close(self) -> None:
+        """The exporter's own file, and all that it holds."""
+        if self.fd >= 0:
+            self.dmabuf("close", self.fd)
+
+    def own_mappings(self, size: int) -> list[int]:
+        """Addresses at which the exporter's own file maps the buffer made last."""
+        return []
 
 
 class Heap(Exporter):
@@ -103,7 +113,6 @@ class Video(Exporter):
 
     def __init__(self, dmabuf: Dmabuf):
         super().__init__(dmabuf)
-        self.fd = -1
         self._made = 0
 
     def open(self) -> int:
@@ -141,6 +150,10 @@ class Video(Exporter):
         self._made += 1
         return self.export(self._made - 1, flags)
 
+    def own_mappings(self, size: int) -> list[int]:
+        offset = self.dmabuf.number("query", self.fd, self.type, MMAP, self._made - 1)
+        return [self.dmabuf.map(self.fd, size, offset=offset)]
+
 
 class Camera(Video):
     name, exp_name = "camera", "baton-camera"
@@ -169,7 +182,7 @@ class Dumb(Exporter):
 
     def __init__(self, dmabuf: Dmabuf):
         super().__init__(dmabuf)
-        self.fd = -1
+        self._handle = 0  # of the buffer made last
 
     def open(self) -> int:
         self.fd = self.dmabuf.number("open", self.card, O_RDWR | O_CLOEXEC)
@@ -202,17 +215,26 @@ class Dumb(Exporter):
         return struct.unpack("<IIQ", data)[2]
 
     def _make(self, size: int, flags: int) -> int:
-        handle = self.create(size)
+        self._handle = self.create(size)
         try:
-            return self.export(handle, flags & ~O_ACCMODE | (flags & O_RDWR))
+            return self.export(self._handle, flags & ~O_ACCMODE | (flags & O_RDWR))
         except Refused:
-            self.close_handle(handle)
+            self.close_handle(self._handle)
             raise
+
+    def own_mappings(self, size: int) -> list[int]:
+        return [self.dmabuf.map(self.fd, size, offset=self.map_offset(self._handle))]
 
 
 class Display(Dumb):
     name, exp_name = "display", "baton-display"
     card = "/dev/dri/card0"
+
+
+class LowerDisplay(Display):
+    """Reaches the lower half of the low bank only: whichever buffer it imports must move."""
+
+    card = "/dev/dri/card1"
 
 
 class Vkms(Dumb):

@@ -7,19 +7,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from harness.guest import Guest
+from harness.polling import until
 
 from .dmabuf import Dmabuf
+from .exporters import Exporter
 from .probe import Attachment, Device, Mapping, Probe
 
 _BUFFERS = "/sys/kernel/debug/baton-buf/buffers"
 _FAULTS = "/sys/kernel/debug/baton-buf-fail"
 _PARAMETERS = "/sys/module/baton_buf/parameters"
 
-# Exporters whose buffers can be in the upper bank; those of the display start in the low one.
-MOVING = ("baton", "camera")
+# Exporters whose buffers can be in the upper bank, and in pieces: not what the display reads.
+ANYWHERE = ("baton", "camera")
 
 LOW = range(0x8000_0000, 0xC000_0000)
 HIGH = range(0x8_8000_0000, 0x8_C000_0000)
+LOWER, UPPER = range(LOW.start, 0xA000_0000), range(0xA000_0000, LOW.stop)
+# Where the buffers of an exporter begin, and where else they can be.
+HOME = {"baton": HIGH, "camera": HIGH, "display": UPPER}
+AWAY = {"baton": LOW, "camera": LOW, "display": LOWER}
 LOW_WINDOW = (LOW.start, 0, 1 << 30)  # as the display's
 UINT_MAX = (1 << 32) - 1
 HIGH_WINDOW = (HIGH.start, HIGH.start, 1 << 30)
@@ -90,10 +96,10 @@ def wide(probe: Probe) -> Device:
     return probe.device()
 
 
-def low(probe: Probe) -> Device:
-    """Reaches the low bank, takes one piece."""
-    return probe.device(mask=(1 << 32) - 1, windows=[LOW_WINDOW], max_segments=1,
-                        max_segment=UINT_MAX)
+def low(probe: Probe, memory: range = LOW) -> Device:
+    """Reaches the low bank or a part of it, takes one piece."""
+    return probe.device(mask=(1 << 32) - 1, windows=[(memory.start, 0, len(memory))],
+                        max_segments=1, max_segment=UINT_MAX)
 
 
 def low_in_pieces(probe: Probe) -> Device:
@@ -101,13 +107,23 @@ def low_in_pieces(probe: Probe) -> Device:
     return probe.device(mask=(1 << 32) - 1, windows=[LOW_WINDOW])
 
 
-def high(probe: Probe) -> Device:
-    """Reaches the upper bank."""
-    return probe.device(windows=[HIGH_WINDOW])
+def high(probe: Probe, memory: range = HIGH) -> Device:
+    """Reaches the upper bank, or other memory at its own addresses."""
+    return probe.device(windows=[(memory.start, memory.start, len(memory))])
+
+
+def home(probe: Probe, exporter: Exporter) -> Device:
+    """Reaches only where buffers of the exporter begin."""
+    return high(probe, HOME[exporter.name])
+
+
+def away(probe: Probe, exporter: Exporter) -> Device:
+    """Reaches only where buffers of the exporter can move to; takes one piece."""
+    return low(probe, AWAY[exporter.name])
 
 
 def filled(probe: Probe, fd: int, seed: int, size: int) -> tuple[Attachment, Mapping]:
-    """A dynamic importer that has written to the buffer, in the upper bank if it may move."""
+    """A dynamic importer that has written to the buffer, which is where it began."""
     attachment = probe.buffer(fd).attach(wide(probe), dynamic=True)
     mapping = attachment.map()
     mapping.fill(seed, size)
@@ -126,6 +142,12 @@ def held(probe: Probe, fd: int) -> Iterator[None]:
 
 def inside(mapping: Mapping, bank: range) -> bool:
     return all(cpu in bank and cpu + size - 1 in bank for cpu, size in mapping.runs)
+
+
+def wait_until_given_back(dmabuf: Dmabuf) -> None:
+    """Until no buffer is left: workers give back some of what a process held."""
+    until(lambda: dmabuf.bufinfo() + states(dmabuf.guest), lambda left: not left,
+          "the last buffer's end")
 
 
 def throw_away(boot: Callable[..., Guest]) -> tuple[Guest, Probe]:

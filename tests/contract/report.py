@@ -21,6 +21,19 @@ COLUMNS = ("kernel", *EXPORTERS)
 OUT = paths.OUT / "contract"
 
 
+def clauses_of(item: pytest.Item) -> list[str]:
+    """The ids in the markers of a test."""
+    return [id_ for mark in item.iter_markers("clause") for id_ in mark.args]
+
+
+def exporter_of(item: pytest.Item) -> str:
+    """Whom a test is about: its parameter, or as its markers say."""
+    name = "kernel"
+    for mark in item.iter_markers("clause"):
+        name = mark.kwargs.get("exporter", name)
+    return item.callspec.params.get("exporter", name) if hasattr(item, "callspec") else name
+
+
 @dataclass
 class Result:
     id: str

@@ -5,18 +5,23 @@ import errno
 
 import pytest
 
+from harness import pixels
 from harness.guest import Guest
+from harness.kms import Kms
 from harness.program import Refused
 
 from .clauses import PROJECT
 from .dmabuf import PAGE
 from .exporters import BatonHeap, Display
 from .project import (
+    ANYWHERE,
+    AWAY,
     HIGH_WINDOW,
     LOW,
     LOW_WINDOW,
-    MOVING,
+    LOWER,
     UINT_MAX,
+    away,
     filled,
     held,
     high,
@@ -72,14 +77,14 @@ def test_attach_is_entered_before_all_else(probe, evidence):
 
 
 @pytest.mark.clause("ATT-02")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_the_needs_are_those_of_the_newcomer(exporter, probe, evidence, let_go):
     """Not of one that is listed already."""
     fd = exporter.make(SIZE).fd
     let_go(filled(probe, fd, 1, SIZE)[1])
-    strict = probe.buffer(fd).attach(low(probe), dynamic=True).map()
-    evidence(f"wide, then low: at {strict.runs}")
-    assert inside(strict, LOW)
+    strict = probe.buffer(fd).attach(away(probe, exporter), dynamic=True).map()
+    evidence(f"wide, then strict: at {strict.runs}")
+    assert inside(strict, AWAY[exporter.name])
     assert strict.wrong(1, SIZE) == 0
 
 
@@ -162,7 +167,7 @@ def test_segments_are_as_the_device_wants_them(exporter, probe, evidence):
 
 
 @pytest.mark.clause("ATT-05")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*ANYWHERE)
 def test_one_piece_can_be_demanded(exporter, probe, guest, evidence, let_go):
     """An importer that did not ask for it must look at what it gets."""
     with scattered(guest):
@@ -239,13 +244,13 @@ def test_importers_pass_the_refusal_on(dmabuf, probe, evidence, error):
 
 
 @pytest.mark.clause("ATT-07")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_a_refusal_leaves_no_trace(exporter, dmabuf, probe, guest, evidence):
     fd = exporter.make(SIZE).fd
     attachment, mapping = filled(probe, fd, 1, SIZE)
     with held(probe, fd):
         before = states(guest), dmabuf.info(fd).devices, mapping.runs
-        for device, dynamic in ((low(probe), False), (low(probe), True),
+        for device, dynamic in ((away(probe, exporter), False), (away(probe, exporter), True),
                                 (probe.device(mask=(1 << 20) - 1), True)):
             assert probe.buffer(fd).attach_outcome(device, dynamic) == "EBUSY"
         after = states(guest), dmabuf.info(fd).devices, attachment.map().runs
@@ -383,3 +388,30 @@ def test_two_exports_have_one_view(exporter, dmabuf, probe, guest, evidence, let
     assert strict.wrong(1, SIZE) == 0
     assert probe.buffer(first).attach_outcome(high(probe), dynamic=True) == "EBUSY"
     assert len(merged.devices) >= 2
+
+
+@pytest.mark.clause("ATT-10", exporter="display")
+def test_an_export_and_the_displays_own_attachment_have_one_view(dmabuf, programs, probe, guest,
+                                                                 evidence):
+    """It is attached through a dma-buf that nobody else gets."""
+    kms = programs(Kms)
+    kms.write("hash", 1)
+    picture = kms.picture("XR24", 128, 96, pixels.noise("XR24", 128, 96, 1))
+    fd = dmabuf.adopt(kms, kms.number("export", picture.handle))
+    lists = [info.devices for info in dmabuf.bufinfo()]
+    buffer = probe.buffer(fd)
+    beyond = buffer.attach_outcome(high(probe), dynamic=True)
+    kms.show(kms.mode(128, 96), primary=picture)
+    shown = buffer.attach_outcome(low(probe, LOWER), dynamic=True)
+    kms.off()
+    strict = buffer.attach(low(probe, LOWER), dynamic=True).map()
+    merged = state(guest, strict.segments[0].cpu)
+    number, _ = kms.show(kms.mode(128, 96), primary=picture)
+    read = kms.frame(number).planes[0]
+    evidence(f"lists {lists}; out of the display's reach: {beyond}; shown: {shown}; "
+             f"in common {merged.devices}, generation {merged.generation}; read at {read[0]:#x}")
+    assert sorted(map(len, lists)) == [0, 1]
+    assert (beyond, shown) == ("EBUSY", "EBUSY")
+    assert inside(strict, LOWER)
+    assert (merged.generation, len(merged.devices)) == (2, 2)
+    assert read == (merged.start, pixels.frame_hash("XR24", 128, 96, picture.pixels))

@@ -3,6 +3,9 @@
 
 import pytest
 
+from harness import pixels
+from harness.kms import Kms
+
 from .clauses import PROJECT
 from .dmabuf import PAGE
 from .probe import (
@@ -13,9 +16,10 @@ from .probe import (
     KERNEL,
     MISSING,
     TO_DEVICE,
+    WRITE,
     flag,
 )
-from .project import LOW, MOVING, filled, inside, lockdep, low, state, wide
+from .project import AWAY, HOME, away, filled, inside, lockdep, state, wide
 
 SIZE = 16 * PAGE
 DIRECTIONS = (BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE)
@@ -42,14 +46,14 @@ def test_a_dynamic_importer_need_not_be_told_of_moves(exporter, probe, evidence)
 
 @pytest.mark.clause("DYN-01")
 @pytest.mark.not_on("6.12")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_who_is_not_told_of_moves_pins(exporter, probe, evidence):
     buffer = probe.buffer(exporter.make(SIZE).fd)
     attachment = buffer.attach(wide(probe), True, flag("ATTACH_NO_NOTIFY"))
     unpinned = attachment.map_outcome()
     attachment.pin()
     where = attachment.map().runs
-    refusal = buffer.attach_outcome(low(probe), dynamic=True)
+    refusal = buffer.attach_outcome(away(probe, exporter), dynamic=True)
     evidence(f"map without a pin: {unpinned}; a move while it has one: {refusal}")
     assert (unpinned, refusal) == ("EINVAL", "EBUSY")
     assert attachment.map().runs == where
@@ -92,22 +96,22 @@ def test_lockdep_sees_a_pin_without_the_lock(probe, guest, kernel_config, eviden
 
 
 @pytest.mark.clause("DYN-01")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 def test_a_pinned_buffer_stays(exporter, probe, evidence, let_go):
     buffer = exporter.make(SIZE)
     attachment, mapping = filled(probe, buffer.fd, 1, SIZE)
     where = mapping.runs
     let_go(mapping)
     attachment.pin()
-    refusal = probe.buffer(buffer.fd).attach_outcome(low(probe), dynamic=True)
+    refusal = probe.buffer(buffer.fd).attach_outcome(away(probe, exporter), dynamic=True)
     again = attachment.map()
     assert (refusal, again.runs) == ("EBUSY", where)
     let_go(again)
     attachment.unpin()
-    outcome = probe.buffer(buffer.fd).attach_outcome(low(probe), dynamic=True)
+    outcome = probe.buffer(buffer.fd).attach_outcome(away(probe, exporter), dynamic=True)
     evidence(f"pinned: {refusal}, then: {outcome}")
     assert outcome == "0"
-    assert inside(attachment.map(), LOW)
+    assert inside(attachment.map(), AWAY[exporter.name])
 
 
 @pytest.mark.clause("DYN-02")
@@ -229,7 +233,7 @@ def test_lockdep_sees_a_notification_without_the_lock(probe, guest, kernel_confi
 
 
 @pytest.mark.clause("DYN-04")
-@pytest.mark.exporters(*MOVING)
+@pytest.mark.exporters(*PROJECT)
 @pytest.mark.not_on("6.12-static")
 def test_old_mappings_stay_until_they_are_dropped(exporter, probe, evidence):
     """The importer has DMA in flight, which a fence ends."""
@@ -237,7 +241,7 @@ def test_old_mappings_stay_until_they_are_dropped(exporter, probe, evidence):
     attachment, old = filled(probe, buffer.fd, 1, SIZE)
     fence = probe.fence()
     fence.add(probe.buffer(buffer.fd), BOOKKEEP)
-    task = probe.buffer(buffer.fd).start_attach(low(probe), dynamic=True)
+    task = probe.buffer(buffer.fd).start_attach(away(probe, exporter), dynamic=True)
     probe.wait_for("NOTIFY", task)
     old.fill(2, SIZE)
     fence.signal()
@@ -245,7 +249,7 @@ def test_old_mappings_stay_until_they_are_dropped(exporter, probe, evidence):
     new = attachment.map()
     evidence(f"from {old.runs[0][0]:#x} to {new.runs[0][0]:#x}, {attachment.notified} notified")
     assert attachment.notified >= 1
-    assert inside(new, LOW) and not inside(old, LOW)
+    assert inside(new, AWAY[exporter.name]) and inside(old, HOME[exporter.name])
     assert new.wrong(2, SIZE) == 0
     new.fill(3, SIZE)
     assert old.wrong(2, SIZE) == 0
@@ -260,6 +264,32 @@ def test_a_dynamic_importer_waits_itself(exporter, probe, evidence):
     fence.add(buffer, KERNEL)
     attachment.map().unmap()
     evidence("map returns with a kernel fence pending")
+
+
+@pytest.mark.clause("DYN-05", exporter="display")
+@pytest.mark.parametrize("usage", [KERNEL, WRITE])
+def test_a_display_waits_before_it_reads(dmabuf, programs, probe, evidence, usage):
+    kms = programs(Kms)
+    kms.write("hash", 1)
+    data = [pixels.noise("XR24", 128, 96, seed) for seed in range(2)]
+    hashes = [pixels.frame_hash("XR24", 128, 96, each) for each in data]
+    kms.show(kms.mode(128, 96), primary=kms.picture("XR24", 128, 96, data[0]))
+    stub = probe.export(len(data[1]), without=(),
+                        flags=flag("EXPORT_CONTIGUOUS") | flag("EXPORT_LOW"))
+    fd = kms.number("adopt", dmabuf("pid")[0], stub.fd)
+    kms("load_fd", fd, len(data[1]), kms.store(data[1]))
+    fence = probe.fence()
+    fence.add(probe.buffer(stub.fd), usage)
+    kms("set", "primary", "FB_ID", kms.add_fb("XR24", 128, 96, kms.number("import", fd), 512))
+    kms("commit", "event", "nonblock")
+    waiting = kms.frame(int(kms("vblank", 5)[0])).planes[0][1]
+    pending = kms("pending")
+    fence.signal()
+    shown = kms.frame(kms.event()[0]).planes[0][1]
+    evidence(f"fence of usage {usage}: five frames on it reads what it did, "
+             "the new buffer after the signal")
+    assert (waiting, pending) == (hashes[0], ["0"])
+    assert shown == hashes[1]
 
 
 @pytest.mark.clause("DYN-06")

@@ -177,8 +177,7 @@ def test_a_buffer_holds_its_module(exporter, dmabuf, evidence):
     """Alone: nobody has the device open."""
     before = _module_users(dmabuf.guest)
     fd = exporter.make().fd
-    if exporter.name != "baton":
-        dmabuf("close", exporter.fd)
+    exporter.close()
     holding = _module_users(dmabuf.guest)
     owners = [name for name, users in holding.items() if users > before[name]]
     assert OWNERS[exporter.name] in owners

@@ -8,8 +8,9 @@ import pytest
 from drivers.test_camera import pattern
 from harness.v4l2 import V4l2
 
+from .clauses import PROJECT
 from .dmabuf import END, PAGE, PROT_READ, PROT_RW, READ, RW, START, SYNC, WRITE, Dmabuf
-from .exporters import Display
+from .exporters import LowerDisplay
 from .probe import BIDIRECTIONAL, FROM_DEVICE, TO_DEVICE
 
 SIZE = 16 * PAGE
@@ -170,24 +171,23 @@ def _faults(dmabuf: Dmabuf, addresses: list[int], size: int, seed: int) -> list[
 
 @pytest.fixture
 def moved(exporter, dmabuf):
-    """Make a buffer that is where the display does not reach it; then move it."""
+    """Make a buffer that is where a display does not reach it; then move it."""
     guest = dmabuf.guest
     guest.run("echo 1 >/sys/module/baton_buf/parameters/scatter")
     buffer = exporter.make(SIZE)
-    card = Display(dmabuf)
+    card = LowerDisplay(dmabuf)
     card.open()
     yield buffer, lambda: card.import_(buffer.fd)
     guest.run("echo 0 >/sys/module/baton_buf/parameters/scatter")
 
 
 @pytest.mark.clause("UCP-08")
-@pytest.mark.exporters("baton", "camera")
+@pytest.mark.exporters(*PROJECT)
 def test_a_move_takes_all_pages_away(exporter, dmabuf, moved, evidence):
     buffer, move = moved
     addresses = [dmabuf.map(buffer.fd, buffer.size) for _ in range(2)]
+    addresses += exporter.own_mappings(buffer.size)
     if exporter.name == "camera":
-        offset = int(dmabuf("query", exporter.fd, exporter.type, 1, 0)[0])
-        addresses.append(dmabuf.map(exporter.fd, buffer.size, offset=offset))
         addresses.append(dmabuf.map(exporter.export(0), buffer.size))
     dmabuf("fill", addresses[0], buffer.size, 7)
     assert _faults(dmabuf, addresses, buffer.size, 7)
@@ -202,7 +202,7 @@ def test_a_move_takes_all_pages_away(exporter, dmabuf, moved, evidence):
 
 
 @pytest.mark.clause("UCP-09")
-@pytest.mark.exporters("baton", "camera")
+@pytest.mark.exporters(*PROJECT)
 def test_a_fault_waits_for_no_fence(exporter, dmabuf, moved, evidence):
     buffer, move = moved
     address = dmabuf.map(buffer.fd, buffer.size)
@@ -217,7 +217,7 @@ def test_a_fault_waits_for_no_fence(exporter, dmabuf, moved, evidence):
 
 
 @pytest.mark.clause("UCP-10")
-@pytest.mark.exporters("baton", "camera")
+@pytest.mark.exporters(*PROJECT)
 def test_faults_moves_and_ioctls_at_once(exporter, dmabuf, evidence):
     """No lock may wait for another in a circle; a kernel with lockdep checks the order, too."""
     guest = dmabuf.guest
@@ -225,7 +225,7 @@ def test_faults_moves_and_ioctls_at_once(exporter, dmabuf, evidence):
     buffers = [exporter.make(SIZE) for _ in range(4)]
     addresses = [dmabuf.map(buffer.fd, buffer.size) for buffer in buffers]
     counting = [dmabuf.start("increment", address, SIZE) for address in addresses]
-    card = Display(dmabuf)
+    card = LowerDisplay(dmabuf)
     card.open()
     for buffer in buffers:
         importing = dmabuf.start("ioctl", card.fd, 0xC00C642E,
