@@ -11,9 +11,24 @@ import pytest
 
 from .clauses import PROJECT
 from .dmabuf import O_CLOEXEC, O_RDWR, PAGE, READ, Dmabuf, io, ior, iow, iowr
-from .exporters import FD_TO_HANDLE, Display, Vkms
+from .exporters import (
+    CREATE_DUMB,
+    DMABUF,
+    EXPBUF,
+    FD_TO_HANDLE,
+    HANDLE_TO_FD,
+    MMAP,
+    REQBUFS,
+    Camera,
+    Display,
+    Exporter,
+    Heap,
+    LowerDisplay,
+    Video,
+    Vkms,
+)
 from .probe import Probe
-from .project import no_storage, set_parameter, states
+from .project import no_storage, set_parameter, states, wait_until_given_back
 
 
 @pytest.mark.clause("ERR-01")
@@ -43,7 +58,11 @@ def failing(guest, dmabuf):
               "echo 0 >min-order")
 
 
-def _sweep(dmabuf: Dmabuf, undo: Callable[[list[str]], None], *words: object) -> tuple[int, int]:
+ERRORS = {errno.ENOMEM, errno.ENFILE, errno.EBUSY}
+
+
+def _sweep(dmabuf: Dmabuf, undo: Callable[[list[str]], None], *words: object,
+           errors: set[int] = ERRORS) -> tuple[int, int]:
     """Let each allocation of a command fail in turn: how many there are, how many it survives."""
     survived = 0
     for nth in range(1, 500):
@@ -57,7 +76,7 @@ def _sweep(dmabuf: Dmabuf, undo: Callable[[list[str]], None], *words: object) ->
             assert status == "ok"
             return nth - 1, survived
         survived += status == "ok"
-        assert status == "ok" or int(rest[0]) in (errno.ENOMEM, errno.ENFILE, errno.EBUSY), rest
+        assert status == "ok" or int(rest[0]) in errors, rest
     raise AssertionError("no end of allocations")
 
 
@@ -79,6 +98,55 @@ def test_an_export_that_fails_leaves_nothing(exporter, dmabuf, failing, evidence
     evidence(f"{count} allocations failed in turn, {survived} of them without an error")
     assert count > survived
     assert states(dmabuf.guest) == []
+
+
+@pytest.mark.clause("ERR-03", "EXP-04", exporter="camera")
+def test_a_queue_whose_exports_fail_leaves_nothing(dmabuf, failing, evidence):
+    """VIDIOC_REQBUFS makes a dma-buf of its own, and EXPBUF one for user space."""
+    camera = Camera(dmabuf)
+    fd = camera.open()
+    camera.set_format(16 * PAGE)
+    request = struct.pack("<5I", 1, camera.type, MMAP, 0, 0).hex()
+    counts = [_sweep(dmabuf, lambda _: camera.request(0), "ioctl", fd, REQBUFS, request)]
+    camera.request(1)
+    request = struct.pack("<4Ii44x", camera.type, 0, 0, O_RDWR | O_CLOEXEC, -1).hex()
+
+    def close(answer: list[str]) -> None:
+        dmabuf("close", struct.unpack_from("<i", bytes.fromhex(answer[1]), 16)[0])
+
+    # videobuf2 loses the code.
+    counts.append(_sweep(dmabuf, close, "ioctl", fd, EXPBUF, request,
+                         errors={errno.EINVAL, errno.ENOMEM}))
+    evidence(f"allocations failed in turn (survived): REQBUFS, EXPBUF {counts}")
+    assert all(count > survived for count, survived in counts)
+
+
+@pytest.mark.clause("ERR-03", "EXP-04", exporter="display")
+def test_an_object_whose_exports_fail_leaves_nothing(dmabuf, failing, evidence):
+    """A dumb buffer has a dma-buf of its own, and PRIME makes one for user space."""
+    display = Display(dmabuf)
+    fd = display.open()
+    request = struct.pack("<6IQ", 16, PAGE // 4, 32, 0, 0, 0, 0).hex()
+
+    def free(answer: list[str]) -> None:
+        display.close_handle(struct.unpack("<6IQ", bytes.fromhex(answer[1]))[4])
+
+    count, survived = _sweep(dmabuf, free, "ioctl", fd, CREATE_DUMB, request)
+    outcomes = []
+    failed = "1"
+    while failed == "1":
+        handle = display.create(16 * PAGE)  # which can keep the dma-buf, though there is no fd
+        request = struct.pack("<IIi", handle, O_RDWR | O_CLOEXEC, -1).hex()
+        failed, *answer = dmabuf("inject", len(outcomes) + 1, "ioctl", fd, HANDLE_TO_FD, request)
+        if answer[0] == "ok":
+            dmabuf("close", struct.unpack("<IIi", bytes.fromhex(answer[2]))[2])
+        outcomes.append(answer[0] if answer[0] == "ok" else errno.errorcode[int(answer[1])])
+        display.close_handle(handle)
+        assert dmabuf.bufinfo() + states(dmabuf.guest) == []
+    evidence(f"CREATE_DUMB: {count} allocations failed in turn, {survived} without an error; "
+             f"HANDLE_TO_FD: {outcomes}")
+    assert count > survived
+    assert set(outcomes) == {"ENOMEM", "ok"} and outcomes[-1] == "ok"
 
 
 @pytest.mark.clause("ERR-03")
@@ -112,7 +180,7 @@ def test_an_attach_and_a_map_that_fail_leave_nothing(exporter, dmabuf, probe, fa
     assert dmabuf.number("check", address, buffer.size, 1) == 0
 
 
-@pytest.mark.clause("ERR-03")
+@pytest.mark.clause("ERR-03", "KCP-07")
 @pytest.mark.exporters(*PROJECT)
 def test_a_vmap_that_fails_holds_nothing(exporter, dmabuf, probe, failing, evidence):
     buffer = exporter.make()
@@ -168,7 +236,7 @@ def test_a_first_use_that_fails_leaves_nothing(exporter, dmabuf, probe, failing,
 
 
 @pytest.mark.clause("ERR-03")
-@pytest.mark.exporters("baton", "camera")
+@pytest.mark.exporters(*PROJECT)
 def test_a_move_that_fails_leaves_all_as_it_was(exporter, dmabuf, failing, evidence):
     """Imports into a display. What fails after the move leaves the buffer in its new place."""
     guest = dmabuf.guest
@@ -177,7 +245,7 @@ def test_a_move_that_fails_leaves_all_as_it_was(exporter, dmabuf, failing, evide
     address = dmabuf.map(buffer.fd, buffer.size)
     dmabuf("fill", address, buffer.size, 2)
     set_parameter(guest, "scatter", 0)
-    card = Display(dmabuf)
+    card = LowerDisplay(dmabuf)
     card.open()
     before = states(guest)
     devices = dmabuf.info(buffer.fd).devices
@@ -203,28 +271,48 @@ def test_a_move_that_fails_leaves_all_as_it_was(exporter, dmabuf, failing, evide
                zip(before, states(guest), strict=True)) == 1
 
 
+# How the program allocates from the file of an exporter.
+KINDS = {"baton": "heap", "system": "heap", "camera": "video", "display": "dumb"}
+
+
+def _path(exporter: Exporter) -> str:
+    return (f"/dev/dma_heap/{exporter.exp_name}" if isinstance(exporter, Heap) else
+            exporter.node if isinstance(exporter, Video) else exporter.card)
+
+
+def _importer(exporter: Exporter) -> str:
+    """A display for which the project's buffers move; it does not reach others' memory."""
+    return LowerDisplay.card if exporter.name in PROJECT else Vkms(exporter.dmabuf).card
+
+
 @pytest.mark.clause("ERR-04")
-@pytest.mark.exporters("baton", "system")
+@pytest.mark.exporters(*PROJECT, "system")
 def test_threads_that_race_for_descriptors(exporter, dmabuf, evidence):
-    card = "/dev/dri/card0"
-    if exporter.name == "system":  # the display would not reach its memory
-        card = Vkms(dmabuf).card
-    wrong = dmabuf.number("race", 8, 300, 1, f"/dev/dma_heap/{exporter.exp_name}", card)
+    """The camera imports, too, if the buffers are not its own."""
+    fd = dmabuf.number("open", _path(exporter), O_RDWR | O_CLOEXEC)
+    camera = Camera(dmabuf)
+    if exporter.name == "camera":
+        camera.fd, queue, memory = fd, [], MMAP
+    else:
+        camera.open()
+        queue, memory = [camera.fd], DMABUF
+    camera.set_format(16 * PAGE)
+    camera.request(camera.count, memory)
+    wrong = dmabuf.number("race", 8, 300, 1, KINDS[exporter.name], fd, _importer(exporter), *queue)
+    for each in (fd, *queue):
+        dmabuf("close", each)
     evidence(f"8 threads, 300 calls each: {wrong} failed with what they must not")
     assert wrong == 0
-    assert dmabuf.bufinfo() == []
+    wait_until_given_back(dmabuf)
 
 
 @pytest.mark.clause("TEA-04")
-@pytest.mark.exporters("baton", "system")
+@pytest.mark.exporters(*PROJECT, "system")
 def test_processes_that_are_killed_anywhere(exporter, dmabuf, kernel_config, evidence):
     rounds = 100 if "CONFIG_KASAN=y" in kernel_config else 1000
-    card = "/dev/dri/card0" if exporter.name == "baton" else Vkms(dmabuf).card
-    dmabuf("victims", rounds, 1, f"/dev/dma_heap/{exporter.exp_name}", card)
-    dmabuf.guest.run("sleep 0.5")
-    left = dmabuf.bufinfo() + states(dmabuf.guest)
-    evidence(f"{rounds} processes killed; {len(left)} buffers left")
-    assert left == []
+    dmabuf("victims", rounds, 1, KINDS[exporter.name], _path(exporter), _importer(exporter))
+    wait_until_given_back(dmabuf)
+    evidence(f"{rounds} processes killed; no buffer is left")
 
 
 MISUSES = {0: "EINVAL", 1: "EINVAL", 2: "0", 4: "EINVAL", 5: "0", 6: "0", 7: "EINVAL",
