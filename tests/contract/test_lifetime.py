@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """LIF: references to a dma-buf."""
 
+from functools import partial
+
 import pytest
 
 from harness.polling import until
 
+from .clauses import PROJECT
 from .dmabuf import O_CLOEXEC, O_PATH, O_RDWR, WRITE
 from .probe import Probe
-from .project import set_parameter, wide
+from .project import set_parameter, states, wide
 
 
 @pytest.mark.clause("LIF-01")
@@ -36,20 +39,23 @@ def _wait_for_release(probe: Probe) -> None:
 
 
 @pytest.mark.clause("LIF-03")
-def test_release_comes_once_and_last(dmabuf, probe, evidence):
+@pytest.mark.parametrize("last", ["close", "dup's close", "munmap", "put"])
+def test_release_comes_once_and_last(dmabuf, probe, evidence, last):
     stub = probe.export()
-    buffer = probe.buffer(stub.fd)
-    address = dmabuf.map(stub.fd, 4096)
     twin = dmabuf.number("dup", stub.fd)
-    steps = (("close", stub.fd), ("close", twin), ("unmap", address, 4096))
-    releases = []
-    for step in steps:
-        dmabuf(*step)
-        releases.append(probe.ops().count("RELEASE"))
-    buffer.put()
+    steps = {"close": partial(dmabuf, "close", stub.fd),
+             "dup's close": partial(dmabuf, "close", twin),
+             "munmap": partial(dmabuf, "unmap", dmabuf.map(stub.fd, 4096), 4096),
+             "put": probe.buffer(stub.fd).put}
+    end = steps.pop(last)
+    releases = {}
+    for name, step in steps.items():
+        step()
+        releases[name] = probe.ops().count("RELEASE")
+    end()
     _wait_for_release(probe)
-    evidence(f"released by close, close, munmap: {releases}; then by the last put")
-    assert releases == [0, 0, 0]
+    evidence(f"released by {releases}; then by the last {last}")
+    assert set(releases.values()) == {0}
     assert "RELEASE" not in probe.ops()
 
 
@@ -88,6 +94,24 @@ def test_memory_is_kept_for_a_mapping(exporter, dmabuf, guest, evidence):
     set_parameter(guest, "max_order", 4)
 
 
+@pytest.mark.clause("LIF-03")
+@pytest.mark.exporters(*PROJECT)
+def test_memory_is_freed_with_the_last_mapping(exporter, dmabuf, guest, evidence):
+    """By whichever file it is mapped; the exporter's own is closed, too."""
+    made = exporter.make()
+    mappings = [dmabuf.map(made.fd, made.size), *exporter.own_mappings(made.size)]
+    dmabuf("fill", mappings[0], made.size, 9)
+    dmabuf("close", made.fd)
+    exporter.close()
+    counts = [len(states(guest))]
+    for address in mappings:
+        assert dmabuf.number("check", address, made.size, 9) == 0
+        dmabuf("unmap", address, made.size)
+        counts.append(len(states(guest)))
+    evidence(f"buffers with {len(mappings)} mappings, and after each munmap: {counts}")
+    assert counts == [1] * len(mappings) + [0]
+
+
 @pytest.mark.clause("LIF-05")
 def test_an_armed_poll_keeps_the_file(dmabuf, probe, evidence):
     stub = probe.export()
@@ -100,3 +124,20 @@ def test_an_armed_poll_keeps_the_file(dmabuf, probe, evidence):
     _wait_for_release(probe)
     evidence(f"released {before} times before the signal, then once")
     assert before == 0
+
+
+@pytest.mark.clause("LIF-05")
+def test_an_armed_poll_keeps_the_buffer(exporter, dmabuf, evidence):
+    fd = exporter.make().fd
+    exporter.close()
+    inode = dmabuf.inode(fd)
+    timeline = dmabuf.timeline()
+    dmabuf.attach_fence(fd, timeline.fence(), WRITE)
+    assert dmabuf.poll(fd) == 0
+    dmabuf("close", fd)
+    armed = inode in [info.inode for info in dmabuf.bufinfo()]
+    timeline.signal()
+    until(lambda: [info.inode for info in dmabuf.bufinfo()], lambda left: inode not in left,
+          "the last release")
+    evidence(f"closed, there until the signal: {armed}")
+    assert armed
