@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TEA: devices and processes that go away."""
 
+import random
 from contextlib import suppress
 
 import pytest
@@ -10,10 +11,11 @@ from harness.kms import Kms
 from harness.program import Refused
 from harness.v4l2 import V4l2
 
+from .clauses import PROJECT
 from .dmabuf import O_CLOEXEC, O_RDWR, PAGE, START, WRITE, Dmabuf
 from .exporters import BY_NAME, BatonHeap, Display, Vkms
 from .probe import Probe
-from .project import states
+from .project import states, wait_until_given_back
 
 CAMERA, DISPLAY = "30000000.camera", "31000000.display"
 
@@ -23,13 +25,20 @@ def _unbind(guest, device: str) -> None:
     guest.run(f"test -e {driver} && echo {device} >{driver}/unbind")
 
 
-@pytest.mark.clause("TEA-01", exporter="baton")
-def test_a_camera_that_goes_away_gives_its_buffers_back(boot, evidence):
+def _of(*names: str):
+    """For tests that boot a guest of their own."""
+    return pytest.mark.parametrize("name", [
+        pytest.param(name, marks=pytest.mark.clause(exporter=name)) for name in names])
+
+
+@pytest.mark.clause("TEA-01")
+@_of("baton", "display")
+def test_a_camera_that_goes_away_gives_its_buffers_back(boot, evidence, name):
     guest = boot()
     dmabuf, camera = Dmabuf(guest), V4l2(guest)
     size = camera.set_format("XR24", 320, 256).sizes[0]
-    heap = BatonHeap(dmabuf)
-    fds = [heap.make(size).fd for _ in range(3)]
+    exporter = BY_NAME[name](dmabuf)
+    fds = [exporter.make(size).fd for _ in range(3)]
     camera.start_import([[camera.number("adopt", dmabuf("pid")[0], fd)] for fd in fds])
     camera.capture()
     attached = [dmabuf.info(fd).devices for fd in fds]
@@ -41,12 +50,13 @@ def test_a_camera_that_goes_away_gives_its_buffers_back(boot, evidence):
     dmabuf.close()
 
 
-@pytest.mark.clause("TEA-01", exporter="baton")
-def test_a_display_that_goes_away_gives_its_buffers_back(boot, evidence):
+@pytest.mark.clause("TEA-01")
+@_of("baton", "camera")
+def test_a_display_that_goes_away_gives_its_buffers_back(boot, evidence, name):
     guest = boot()
     dmabuf, kms = Dmabuf(guest), Kms(guest)
     data = pixels.noise("XR24", 128, 96, 1)
-    fd = BatonHeap(dmabuf).make(len(data)).fd
+    fd = BY_NAME[name](dmabuf).make(len(data)).fd
     picture = kms.picture("XR24", 128, 96, data)
     kms.show(kms.mode(128, 96), primary=picture)
     handle = kms.number("import", kms.number("adopt", dmabuf("pid")[0], fd))
@@ -146,13 +156,35 @@ def test_a_killed_process_leaves_nothing(exporter, dmabuf, programs, evidence):
     victim.start("poll", buffer.fd, 4, -1)
     assert dmabuf.bufinfo()
     victim.kill()
-    for _ in range(100):
-        left = dmabuf.bufinfo() + states(dmabuf.guest)
-        if not left:
-            break
-        dmabuf.guest.run("sleep 0.02")
-    evidence(f"{len(left)} buffers left")
-    assert left == []
+    wait_until_given_back(dmabuf)
+    evidence("no buffer is left")
+
+
+# What the pipeline allocates from, and how its camera gets the buffers.
+ALLOCATORS = {"baton": "heap", "camera": "camera", "display": "display"}
+
+
+@pytest.mark.clause("TEA-04")
+@pytest.mark.exporters(*PROJECT)
+def test_a_pipeline_that_is_killed_anywhere(exporter, dmabuf, kernel_config, evidence):
+    """At the edges of system calls, from its start to the end: idle, streaming, scanning out."""
+    program = ("baton-pipeline", "--pattern", "--size", "640x480", "--mode", "640x480@60",
+               "--frames", 20, "--allocator", ALLOCATORS[exporter.name])
+    rounds = 6 if "CONFIG_KASAN=y" in kernel_config else 16
+    whole = dmabuf.number("stop_at", 1 << 32, *program)
+    part = whole * 9 // 10 // rounds  # another run can have fewer
+    chance, held = random.Random(exporter.name), []
+    for number in range(rounds):
+        stop = number * part + chance.randrange(part)
+        _, pid = dmabuf("stop_at", stop, *program)
+        buffers = states(dmabuf.guest)
+        held.append((bool(buffers), any(buffer.pins for buffer in buffers)))
+        dmabuf("kill", pid)
+        wait_until_given_back(dmabuf)
+    evidence(f"killed at {rounds} of {whole} edges of system calls, "
+             f"{held.count((False, False))} times without buffers, "
+             f"{held.count((True, True))} times while one was shown; none is left")
+    assert set(held) == {(False, False), (True, False), (True, True)}
 
 
 @pytest.mark.clause("TEA-04", exporter="baton")
