@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from harness import paths
+from machine.tree import Tree
 
 from .dmabuf import O_CLOEXEC, O_RDONLY, O_RDWR, O_WRONLY, PAGE, READ, Dmabuf, iowr
 from .exporters import UDMABUF_CREATE
@@ -129,15 +130,16 @@ def _selftest(guest, name: str) -> str:
 
 
 @pytest.mark.clause("HEP-05")
-def test_selftest_of_dma_heaps(guest, evidence):
-    """Ours, too. Without vgem it would skip its import."""
+@pytest.mark.exporters(*HEAPS)
+def test_selftest_of_dma_heaps(exporter, guest, evidence):
+    """Without vgem it would skip its import."""
     guest.run("modprobe vgem")
-    output = _selftest(guest, "dmabuf-heap")
-    heaps = guest.run("ls /dev/dma_heap").stdout.split()
-    totals = re.search(r"# Totals: pass:(\d+) fail:(\d+).* skip:(\d+)", output)
-    evidence(f"{heaps}: {totals[0]}")
-    assert int(totals[1]) == 11 * len(heaps)
-    assert (totals[2], totals[3]) == ("0", "0")
+    _, *parts = re.split(r"# Testing heap: (\S+)\n", _selftest(guest, "dmabuf-heap"))
+    part = dict(zip(parts[::2], parts[1::2], strict=True))[exporter.exp_name]
+    results = re.findall(r"^((?:not )?ok \d+)(.*# SKIP)?", part, re.MULTILINE)
+    evidence(f"{exporter.exp_name}: {len(results)} tests")
+    assert len(results) == 11
+    assert not any(result.startswith("not") or skipped for result, skipped in results)
 
 
 @pytest.mark.clause("HEP-05")
@@ -147,6 +149,18 @@ def test_selftest_of_sync_files(guest, evidence):
     evidence(f"{totals[0]}")
     assert int(totals[1]) > 0
     assert (totals[2], totals[3]) == ("0", "0")
+
+
+@pytest.mark.clause("HEP-05")
+def test_selftest_of_udmabuf(boot, artifacts, evidence):
+    """Its last case takes 1024 huge pages, of a memfd of 2 GiB."""
+    low, high = (0, 0x8000_0000, 0, 1 << 30), (8, 0x8000_0000, 0, 3 << 30)
+    tree = Tree().set("/memory@80000000", "reg", *low, *high)
+    guest = boot(dtb=tree.save(artifacts / "tree.dtb"), kernel_args="hugepages=1024")
+    output = _selftest(guest, "udmabuf")
+    totals = re.search(r"# Totals: pass:(\d+) fail:(\d+).* skip:(\d+)", output)
+    evidence(f"{totals[0]}")
+    assert totals.groups() == ("6", "0", "0")
 
 
 @pytest.mark.clause("HEP-05")
