@@ -74,24 +74,37 @@ def _exemptions(tables: list[dict]) -> tuple[Exemption, ...]:
                  for table in tables)
 
 
-def _clause(table: dict) -> Clause:
+def _clause(table: dict, not_applicable: list[dict]) -> Clause:
     special = {"seed": tuple(table.get("seed", ())),
-               "not_applicable": _exemptions(table.get("not_applicable", [])),
+               "not_applicable": _exemptions(table.get("not_applicable", []) + not_applicable),
                "defect": _exemptions(table.get("defect", []))}
     return Clause(**{**table, **special})
+
+
+def _by_clause(tables: list[dict]) -> dict[str, list[dict]]:
+    """The exemptions of several clauses, for each of them."""
+    found: dict[str, list[dict]] = {}
+    for table in tables:
+        exemption = dict(table)
+        for id_ in exemption.pop("clauses"):
+            found.setdefault(id_, []).append(exemption)
+    return found
 
 
 def load(path: Path = PATH) -> Contract:
     """Read the clauses; a ValueError says what is wrong with the file."""
     with path.open("rb") as file:
         document = tomllib.load(file)
-    clauses = [_clause(table) for table in document["clause"]]
+    shared = _by_clause(document["not_applicable"])
+    clauses = [_clause(table, shared.get(table["id"], [])) for table in document["clause"]]
     contract = Contract(document["groups"], document["seed"], {c.id: c for c in clauses})
     if len(contract.clauses) != COUNT or len(clauses) != COUNT:
         raise ValueError(f"{path.name}: {len(clauses)} clauses, {len(contract.clauses)} ids; "
                          f"there are {COUNT}")
     if len(contract.seed) != SEEDS:
         raise ValueError(f"{path.name}: {len(contract.seed)} seed statements, not {SEEDS}")
+    if unknown := shared.keys() - contract.clauses.keys():
+        raise ValueError(f"{path.name}: exemptions without a clause: {', '.join(unknown)}")
     _check(contract)
     return contract
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from contract import table
-from contract.clauses import CONTRACT, COUNT, PATH, load
-from contract.kernel import is_one_of
+from contract.clauses import CONTRACT, COUNT, PATH, PROJECT, load
+from contract.kernel import is_one_of, kernel_name
 from contract.mutants.mutant import read, read_all
+from contract.report import clauses_of, exporter_of
 from harness import paths
 from harness.errors import InfrastructureError
 
@@ -26,10 +27,11 @@ def test_all_clauses_are_there():
 
 @pytest.mark.parametrize(("change", "complaint"), [
     (('id = "EXP-02"', 'id = "EXP-01"'), "120"),
-    (('id = "EXP-02"', 'id = "XYZ-02"'), "XYZ"),
+    (('id = "EXP-03"', 'id = "XYZ-03"'), "XYZ"),
     (("seed = [2, 9]", "seed = [2]"), "S9"),
     (('kernels = ["6.12-static"]', 'kernels = ["6.13"]'), "6.13"),
     (('"7.2" = ', '"7.3" = '), "7.3"),
+    (('clauses = ["EXP-02"]', 'clauses = ["EXP-12"]'), "EXP-12"),
 ])
 def test_a_wrong_file_is_refused(tmp_path, change, complaint):
     path = tmp_path / "clauses.toml"
@@ -45,6 +47,27 @@ def test_every_clause_has_a_test_or_a_reason():
     assert tested <= set(CONTRACT.clauses)
     exempt = {clause.id for clause in CONTRACT if clause.not_applicable}
     assert set(CONTRACT.clauses) - tested - exempt == set()
+
+
+class Collected:
+    """A pytest plugin that gathers what is tested: clauses, by exporter."""
+
+    def __init__(self):
+        self.cells: set[tuple[str, str]] = set()
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        self.cells |= {(id_, exporter_of(item)) for item in items
+                       for id_ in clauses_of(item)}
+
+
+def test_every_exporter_of_the_project_has_a_test_or_a_reason():
+    collected = Collected()
+    assert pytest.main(["--collect-only", "-qq", str(PATH.parent)], plugins=[collected]) == 0
+    exempt = {(clause.id, name) for clause in CONTRACT for exemption in clause.not_applicable
+              if exemption.on(kernel_name()) for name in exemption.exporters}
+    assert collected.cells & exempt == set()
+    cells = {(id_, name) for id_ in CONTRACT.clauses for name in PROJECT}
+    assert sorted(cells - collected.cells - exempt) == []
 
 
 def _kernel_source() -> Path:
@@ -66,7 +89,7 @@ def test_a_kernel_has_a_series_and_a_configuration(name, kernels, expected):
 def test_a_reason_is_for_its_kernels():
     clause = CONTRACT.clauses["MAP-07"]
     assert clause.exemption("not_applicable", "kernel", "7.2.1-release")
-    assert not clause.exemption("not_applicable", "baton", "7.2.1-release")
+    assert not clause.exemption("not_applicable", "system", "7.2.1-release")
     assert not clause.exemption("not_applicable", "kernel", "6.12.117-release")
     assert CONTRACT.clauses["ATT-04"].exemption("defect", "cma", "6.12.117-release")
 
