@@ -6,10 +6,14 @@ import signal
 import pytest
 import xxhash
 
+from contract.dmabuf import Dmabuf
+from contract.probe import Buffer, Device, Probe
+from contract.project import LOW_WINDOW, LOWER
 from drivers.test_camera import EXACT_TIME
 from harness.buffers import HIGH, POOL, buffers
 from harness.guest import Guest
 from harness.kms import Kms
+from harness.polling import until
 from model import camera_pattern
 from model.camera import XRGB8888
 
@@ -94,6 +98,45 @@ def test_only_the_picture_on_the_screen_is_pinned(scattered: Guest, pipeline) ->
     assert command.wait().status == 0
     assert_nothing_lost(pipeline.read(scattered, "/tmp/report.json"))
     assert buffers(scattered) == []
+
+
+def attach_when_hidden(buffer: Buffer, device: Device) -> None:
+    """What is on the screen is pinned, until its turn is over."""
+    until(lambda: buffer.attach_outcome(device, dynamic=True), lambda outcome: outcome == "0",
+          "the buffer to leave the screen")
+
+
+def test_dumb_buffers_move_for_a_narrower_mask(boot, pipeline) -> None:
+    """One after the other, while the rest is shown."""
+    guest = boot(dtb="baton-windows")
+    command = guest.spawn("exec baton-pipeline --pattern --allocator display --free-running "
+                          f"--size {WIDTH}x{HEIGHT} --buffers {BUFFERS} --hash "
+                          "--json /tmp/report.json 2>&1")
+    command.wait_output("showing")
+    pid = int(guest.run("pidof baton-pipeline").stdout)
+    fds = guest.run(f"cd /proc/{pid}/fd && for fd in *; do "
+                    "readlink $fd | grep -q dmabuf && echo $fd; done; true").stdout.split()
+    assert len(fds) == BUFFERS
+    probe = Probe(Dmabuf(guest))
+    narrow = probe.device(mask=(1 << 29) - 1, windows=[LOW_WINDOW])
+    for fd in fds:
+        attach_when_hidden(probe.buffer(probe.dmabuf.number("adopt", pid, fd)), narrow)
+    kms = Kms(guest)
+    until(lambda: {frame.planes[0][0] for _, frame in sorted(kms.frames().items())[-32:]},
+          lambda shown: len(shown) == BUFFERS and all(place in LOWER for place in shown),
+          "all buffers to be shown from their new places")
+    command.kill(signal.SIGINT)
+    assert command.wait().status == 0
+    run = pipeline.read(guest, "/tmp/report.json")
+    for frame in run.shown:
+        assert frame["camera_hash"] and frame["camera_hash"] == frame["display_hash"]
+        written, read = (int(frame[f"{engine}_address"], 16) for engine in ("camera", "display"))
+        assert written == read or (written in POOL and read in LOWER)
+    for buffer in run.report["buffers"]:
+        before, after = (int(place["cpu_addresses"][0], 16) for place in buffer["places"])
+        assert (before in POOL, after in LOWER) == (True, True)
+    assert run.summary["errors"] == run.summary["underruns"] == 0
+    assert run.summary["dropped_by_camera"] == 0
 
 
 def test_camera_process_is_killed(scattered: Guest) -> None:
