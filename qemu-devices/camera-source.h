@@ -59,7 +59,7 @@ bool camera_source_ready(BatonCameraState *s, uint32_t sequence);
 /* Take that frame; false if it is incomplete. */
 bool camera_source_take(BatonCameraState *s, uint32_t sequence);
 void camera_source_release(BatonCameraState *s);
-/* Does the sensor still have the frame in flight? */
+/* Does the sensor still have the frame in flight? If not, it is TRUNCATED. */
 bool camera_source_holds(BatonCameraState *s);
 /* After migration: fetch the frame in flight again. */
 void camera_source_reload(BatonCameraState *s);
