@@ -726,6 +726,9 @@ def test_a_move_whose_storage_is_not_allocated(exporter, dmabuf, probe, guest, e
         outcomes = [probe.buffer(buffer.fd).attach_outcome(strict, dynamic)
                     for dynamic in (False, True)]
         after = states(guest)
+    kept = attachment.map()
+    assert (kept.runs, kept.wrong(1, SIZE)) == (where, 0)
+    let_go(kept)
     outcomes.append(probe.buffer(buffer.fd).attach_outcome(strict))
     new = attachment.map()
     evidence(f"without storage {outcomes[:2]}, then {outcomes[2]}")
