@@ -5,7 +5,7 @@
 #   VIDEO        a file for the camera, whatever ffmpeg decodes (photographs)
 #   CAMERA       live: a stream on a socket (demo)
 #   DISPLAY_UI   gtk or vnc: watch the displays
-#   BATON_STALL  seconds without progress after which a guest counts as stuck (60)
+#   BATON_STALL  seconds without progress after which a guest counts as stuck (120)
 #   FRAMES       how many frames the demo plays (all of the clip)
 #   DTB          the device tree, a name in dts/ (baton)
 #   GUEST        a script to run as root in the guest (run)

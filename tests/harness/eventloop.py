@@ -11,7 +11,7 @@ from collections.abc import Callable
 from .errors import GuestError
 
 # Seconds without a byte from the guest after which it counts as stuck.
-STALL = float(os.environ.get("BATON_STALL", "60"))
+STALL = float(os.environ.get("BATON_STALL", "120"))
 
 
 class EventLoop:

@@ -21,7 +21,10 @@ from .process import QemuProcess, qemu_binary
 from .qtest import machine_args
 
 AGENT_PORT = "org.baton.agent"
-KERNEL_ARGS = "swiotlb=noforce printk.devkmsg=on loglevel=5 panic=-1"
+# RCU's stalls are told before STALL ends the wait, but not when the host stood still for a while.
+KERNEL_ARGS = (
+    "swiotlb=noforce printk.devkmsg=on loglevel=5 panic=-1 rcupdate.rcu_cpu_stall_timeout=90"
+)
 _TAINT = 1 << 7 | 1 << 9 | 1 << 14  # died, warned, soft lockup
 
 

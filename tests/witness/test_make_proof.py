@@ -159,7 +159,8 @@ def test_a_pipeline_that_claims_what_is_not_so_makes_it_fail(made, tmp_path, cap
 
 
 def test_it_also_works_in_real_time_on_all_processors(tmp_path):
-    """As with ICOUNT=off. A slow host may drop frames; those that are shown are proven."""
+    """As with ICOUNT=off. A slow host may drop frames, or the display may not get to read all of
+    one before it is time for the next; those that are shown are proven."""
     options = ("--hash", "--pattern", "--size", "320x240", "--frames", "20", "--fps", "30")
     evidence = guestrun.run(
         tmp_path,
@@ -174,9 +175,13 @@ def test_it_also_works_in_real_time_on_all_processors(tmp_path):
     assert receipt["reasons"] == []
     *zero_copies, copy = receipt["pipelines"]
     for pipeline in zero_copies:
-        assert {frame["verdict"] for frame in pipeline["frames"]} == {ZERO_COPY}
-        assert len({frame["camera"]["hash"] for frame in pipeline["frames"]}) > 1
+        proven = [frame for frame in pipeline["frames"] if frame["verdict"] == ZERO_COPY]
+        assert len({frame["camera"]["hash"] for frame in proven}) > 1
+        for frame in pipeline["frames"]:
+            assert frame in proven or frame["reasons"] == [
+                f"no complete scanout of frame {frame['sequence']}"
+            ]
     # Without a clock of its own the camera waits, and no frame is dropped.
-    assert zero_copies[1]["verdict"] == ZERO_COPY
+    assert {frame["sequence"] for frame in zero_copies[1]["frames"]} == set(range(20))
     assert copy["verdict"] == FAILURE
     assert {touch.cpu for touch in Witness(tmp_path, dtb("baton")).touches()} == {0, 1}
