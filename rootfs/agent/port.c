@@ -24,8 +24,7 @@ static struct {
 	int fd;
 	int signals;		/* SIGIO: the host connected or disconnected */
 	bool connected;
-	bool greeted;		/* HELLO was received on this connection */
-	bool overtaken;		/* ... before the news that the last one ended */
+	bool greeted;		/* a HELLO was received */
 	bool in_garbage;
 
 	/* One byte more, so that a payload can be ended by a NUL. */
@@ -226,8 +225,6 @@ static void port_hello(uint32_t id, const uint32_t *payload)
 	};
 	port.hello_size = sizeof(port.hello.header) + port.hello.header.length;
 	port.hello_sent = 0;
-	/* Data and hang-ups come through different queues of the device. */
-	port.overtaken = port.greeted;
 	port.greeted = true;
 }
 
@@ -308,18 +305,21 @@ static size_t port_parse(char *data, size_t length)
 	return size;
 }
 
+/*
+ * Data and the state of the connection come through different queues of the
+ * device: HELLO can be here before the news that the last host went, or that
+ * this one came. So the end of a connection says nothing about what was
+ * received, but that no more follows to complete a request.
+ */
 static void port_disconnected(void)
 {
+	struct agent_header header = { 0 };
+	size_t length = port.in_length;
+
 	port.connected = false;
-	/* This is the end of the connection before; all here is the next one's. */
-	if (port.overtaken) {
-		port.overtaken = false;
-		return;
-	}
-	port.greeted = false;
-	port.in_length = 0;
-	port.hello_size = 0;
-	port.hello_sent = 0;
+	memcpy(&header, port.in, length < sizeof(header) ? length : sizeof(header));
+	if (header.type != AGENT_HELLO)
+		port.in_length = 0;
 }
 
 static void port_read(void)
