@@ -18,23 +18,34 @@ _GLYPHS = """
 _ROWS = [line.split() for line in _GLYPHS.split("\n") if line.strip()]
 
 
-def is_digit(x: int, y: int, width: int, height: int, frame: int) -> bool:
+_PHASES = bytes(range(256))
+_RAMP = _PHASES * 17
+_OPPOSITE = _PHASES[128:] + _PHASES[:128]  # where the digits are
+
+
+def _digits(width: int, height: int, frame: int, y: int) -> list[slice]:
+    """The pixels of line Y that belong to a digit."""
     scale = min(width, height) // 64 * 2
     left = (width - 32 * scale) // 2 // 2 * 2
     top = (height - 5 * scale) // 2 // 2 * 2
-    column, row = (x - left) // scale, (y - top) // scale
-    if not (0 <= column < 32 and 0 <= row < 5) or column % 4 == 3:
-        return False
-    digit = int(f"{frame:08d}"[-8:][column // 4])
-    return _ROWS[row][digit][column % 4] == "#"
+    row = (y - top) // scale
+    if not 0 <= row < 5:
+        return []
+    cells = ".".join(_ROWS[row][int(digit)] for digit in f"{frame:08d}"[-8:])
+    return [slice(left + column * scale, left + (column + 1) * scale)
+            for column, cell in enumerate(cells) if cell == "#"]
 
 
-def rgb(x: int, y: int, width: int, height: int, frame: int) -> tuple[int, int, int]:
-    phase = x + y + 3 * frame
-    if is_digit(x, y, width, height, frame):
-        phase += 128
-    phase &= 255
-    return phase, 2 * phase & 255, 255 - phase
+def is_digit(x: int, y: int, width: int, height: int, frame: int) -> bool:
+    return any(cell.start <= x < cell.stop for cell in _digits(width, height, frame, y))
+
+
+def _phases(width: int, height: int, frame: int, y: int) -> bytes:
+    start = (y + 3 * frame) % 256
+    phases = bytearray(_RAMP[start:start + width])
+    for cell in _digits(width, height, frame, y):
+        phases[cell] = phases[cell].translate(_OPPOSITE)
+    return bytes(phases)
 
 
 def _ycc(r: int, g: int, b: int) -> tuple[int, int, int]:
@@ -43,19 +54,28 @@ def _ycc(r: int, g: int, b: int) -> tuple[int, int, int]:
             ((112 * r - 94 * g - 18 * b + 128) >> 8) + 128)
 
 
+def _sample(fmt: int, plane: int, phase: int) -> bytes:
+    r, g, b = phase, 2 * phase & 255, 255 - phase
+    if fmt == XRGB8888:
+        return bytes((b, g, r, 255))
+    if fmt == RGB565:
+        return (r >> 3 << 11 | g >> 2 << 5 | b >> 3).to_bytes(2, "little")
+    y, *chroma = _ycc(r, g, b)
+    return bytes(chroma if plane else [y])
+
+
+@cache
+def _samples(fmt: int, plane: int) -> list[bytes]:
+    """That of each phase."""
+    return [_sample(fmt, plane, phase) for phase in _PHASES]
+
+
 @cache
 def line(fmt: int, width: int, height: int, frame: int, y: int, plane: int = 0) -> bytes:
     """Line Y of a plane; in plane 1 of NV12 there are half as many."""
-    if plane == 1:
-        pixels = [rgb(x, 2 * y, width, height, frame) for x in range(0, width, 2)]
-        return bytes(c for pixel in pixels for c in _ycc(*pixel)[1:])
-    pixels = [rgb(x, y, width, height, frame) for x in range(width)]
-    if fmt == XRGB8888:
-        return b"".join(bytes((b, g, r, 255)) for r, g, b in pixels)
-    if fmt == RGB565:
-        return b"".join((r >> 3 << 11 | g >> 2 << 5 | b >> 3).to_bytes(2, "little")
-                        for r, g, b in pixels)
-    return bytes(_ycc(*pixel)[0] for pixel in pixels)
+    step = 2 if plane else 1
+    phases = _phases(width, height, frame, step * y)[::step]
+    return b"".join(map(_samples(fmt, plane).__getitem__, phases))
 
 
 def lines(fmt: int, width: int, height: int, frame: int) -> list[list[bytes]]:
