@@ -190,6 +190,7 @@ static struct sg_table *baton_dmabuf_map(struct dma_buf_attachment *attach,
 	}
 
 	buf->used = true;
+	buf->storage->mapped = true;
 	baton_buf_flush(buf);
 	return &map->sgt;
 

@@ -69,7 +69,9 @@ static void baton_move(struct baton_buf *buf, struct baton_storage *storage)
 
 	trace_baton_buf_move_begin(buf);
 	baton_buf_zap(buf);
-	baton_buf_flush(buf);
+	/* Without DMA, what the CPU has in its caches is right and need not leave them. */
+	if (old->mapped)
+		baton_buf_flush(buf);
 	if (buf->used)
 		baton_storage_copy(storage, old);
 	else
@@ -77,6 +79,7 @@ static void baton_move(struct baton_buf *buf, struct baton_storage *storage)
 	buf->storage = storage;
 	buf->generation++;
 	buf->cpu_stale = false;
+	buf->cpu_touched = false;
 	baton_storage_put(old);
 	trace_baton_buf_move_end(buf, buf->used ? buf->size : 0, ktime_get_ns() - start);
 }

@@ -312,7 +312,8 @@ void baton_storage_copy(struct baton_storage *to, struct baton_storage *from)
 {
 	size_t i;
 
-	baton_storage_sync_for_cpu(from, DMA_FROM_DEVICE);
+	if (from->mapped)
+		baton_storage_sync_for_cpu(from, DMA_FROM_DEVICE);
 	for (i = 0; i < to->size >> PAGE_SHIFT; i++) {
 		copy_page(page_address(to->cpu_pages[i]), page_address(from->cpu_pages[i]));
 		cond_resched();

@@ -24,6 +24,7 @@ struct page;
  * @runs: the same, as contiguous pieces
  * @run_dma: address of each run for the device that does cache maintenance
  * @run_count: number of @runs
+ * @mapped: it has been mapped for DMA; changed with the buffer's dma_resv held
  * @pool: device from whose pool it was allocated, NULL for single pages
  * @pool_dma: its address for @pool
  */
@@ -36,6 +37,7 @@ struct baton_storage {
 	struct baton_run *runs;
 	dma_addr_t *run_dma;
 	unsigned int run_count;
+	bool mapped;
 	struct device *pool;
 	dma_addr_t pool_dma;
 };
