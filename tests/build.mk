@@ -61,7 +61,8 @@ bench: guest ## Measure: out/bench/bench.json
 
 # Tests of the kernel's own, as they are.
 SELFTESTS := $(LINUX_SRC)/tools/testing/selftests
-SELFTEST_CC := aarch64-linux-gnu-gcc -O2 -pthread -static -isystem build/linux/usr/include
+SELFTEST_CC := aarch64-linux-gnu-gcc -O2 -pthread -static -isystem build/linux/usr/include \
+	-I$(SELFTESTS)
 SELFTEST_PROGRAMS := $(addprefix build/tests/selftests/,dmabuf-heap sync_test udmabuf)
 test-programs: $(SELFTEST_PROGRAMS)
 

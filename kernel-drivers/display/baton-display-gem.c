@@ -37,11 +37,13 @@
  * @attach: the engine's attachment, to the imported dma-buf or to an internal
  *	one over @buf
  * @buf: memory of our own, which the dma-buf keeps; NULL if it is imported
+ * @pins: framebuffers that are scanned out; changed with dma_resv held
  */
 struct baton_display_bo {
 	struct drm_gem_dma_object base;
 	struct dma_buf_attachment *attach;
 	struct baton_buf *buf;
+	unsigned int pins;
 };
 
 static struct baton_display_bo *to_baton_display_bo(struct drm_gem_object *obj)
@@ -81,6 +83,13 @@ static void baton_display_bo_unmap(struct baton_display_bo *bo)
 		dma_buf_unmap_attachment(bo->attach, bo->base.sgt,
 					 DMA_BIDIRECTIONAL);
 	bo->base.sgt = NULL;
+}
+
+/* An import stays mapped; our own memory only while it is used, if that keeps it in its place. */
+static void baton_display_bo_let_move(struct baton_display_bo *bo)
+{
+	if (!BATON_MAPPED_CAN_MOVE && bo->buf && !bo->pins)
+		baton_display_bo_unmap(bo);
 }
 
 /* What the engine reads is pinned: the mapping is not in use. */
@@ -145,6 +154,8 @@ static int baton_display_bo_pin(struct baton_display_bo *bo)
 	ret = baton_display_bo_map(bo);
 	if (ret)
 		dma_buf_unpin(bo->attach);
+	else
+		bo->pins++;
 	return ret;
 }
 
@@ -173,8 +184,12 @@ int baton_display_gem_pin(struct drm_gem_object *obj)
  */
 void baton_display_gem_unpin(struct drm_gem_object *obj)
 {
+	struct baton_display_bo *bo = to_baton_display_bo(obj);
+
 	dma_resv_lock(obj->resv, NULL);
-	dma_buf_unpin(to_baton_display_bo(obj)->attach);
+	dma_buf_unpin(bo->attach);
+	bo->pins--;
+	baton_display_bo_let_move(bo);
 	dma_resv_unlock(obj->resv);
 }
 
@@ -300,11 +315,13 @@ baton_display_gem_attach(struct drm_device *drm, struct dma_buf *dmabuf)
 static struct drm_gem_object *
 baton_display_gem_map(struct drm_gem_object *obj)
 {
+	struct baton_display_bo *bo = to_baton_display_bo(obj);
 	int ret;
 
 	ret = dma_resv_lock_interruptible(obj->resv, NULL);
 	if (!ret) {
-		ret = baton_display_bo_map(to_baton_display_bo(obj));
+		ret = baton_display_bo_map(bo);
+		baton_display_bo_let_move(bo);
 		dma_resv_unlock(obj->resv);
 	}
 	if (ret) {

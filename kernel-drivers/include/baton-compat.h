@@ -19,6 +19,9 @@
 /* Later dma-buf keeps no tables. */
 #define baton_cache_sgt_mapping(ops, on) ((ops)->cache_sgt_mapping = (on))
 
+/* Later always: what is mapped for a dynamic importer can move. */
+#define BATON_MAPPED_CAN_MOVE IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY)
+
 #define dev_assign_dma_coherent(dev, on) ((dev)->dma_coherent = (on))
 #define dma_fence_lock_irqsave(fence, flags) spin_lock_irqsave((fence)->lock, flags)
 #define dma_fence_unlock_irqrestore(fence, flags) spin_unlock_irqrestore((fence)->lock, flags)
@@ -27,6 +30,7 @@
 #define BATON_DRM_DATE
 #define BATON_VB2_WAIT_OPS
 #define baton_cache_sgt_mapping(ops, on) ((void)(on))
+#define BATON_MAPPED_CAN_MOVE true
 
 #define dma_buf_move_notify dma_buf_invalidate_mappings
 #define drm_atomic_state drm_atomic_commit

@@ -784,12 +784,13 @@ def bounced(guest: Guest) -> tuple[int, int]:
 @pytest.mark.clause("MIG-18")
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.clause(exporter=name))
                                   for name in PROJECT])
-def test_no_copy_takes_the_place_of_a_move(bouncing, evidence, name):
+def test_no_copy_takes_the_place_of_a_move(bouncing, let_go, evidence, name):
     """A stock exporter's buffer is copied where those of the project move."""
     guest = bouncing.dmabuf.guest
     exporter = BY_NAME[name](bouncing.dmabuf)
     fd = exporter.make(SIZE).fd
-    filled(bouncing, fd, 1, SIZE)
+    _, mapping = filled(bouncing, fd, 1, SIZE)
+    let_go(mapping)
     counts = [bounced(guest)]
     for dynamic in (False, True):
         mapping = bouncing.buffer(fd).attach(away(bouncing, exporter), dynamic).map()
