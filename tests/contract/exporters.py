@@ -246,7 +246,7 @@ class Vkms(Dumb):
         super().__init__(dmabuf)
         guest = dmabuf.guest
         guest.run("modprobe vkms")
-        path = guest.run("ls -d /sys/devices/platform/vkms/drm/card*").stdout.strip()
+        path = guest.run("ls -d /sys/devices/*/vkms/drm/card*").stdout.strip()
         self.card = f"/dev/dri/{path.rsplit('/', 1)[1]}"
 
 

@@ -25,7 +25,7 @@ AGENT_PORT = "org.baton.agent"
 KERNEL_ARGS = (
     "swiotlb=noforce printk.devkmsg=on loglevel=5 panic=-1 rcupdate.rcu_cpu_stall_timeout=90"
 )
-_TAINT = 1 << 7 | 1 << 9 | 1 << 14  # died, warned, soft lockup
+_TAINT = 1 << 7 | 1 << 9  # died, warned
 
 
 @dataclass(frozen=True)
