@@ -164,7 +164,8 @@ def test_selftest_of_udmabuf(boot, artifacts, evidence):
     guest = boot(dtb=tree.save(artifacts / "tree.dtb"), kernel_args="hugepages=1024")
     passed, failed, skipped = _totals(_selftest(guest, "udmabuf"))
     evidence(f"{passed} passed")
-    assert (passed, failed, skipped) == (6, 0, 0)
+    assert passed >= 6  # 7 on Linux 7.2
+    assert (failed, skipped) == (0, 0)
 
 
 @pytest.mark.clause("HEP-05")

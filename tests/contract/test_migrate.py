@@ -490,6 +490,7 @@ def test_v4l2_keeps_a_buffer_mapped(dmabuf, probe, evidence):
 
 
 @pytest.mark.clause("MIG-12")
+@pytest.mark.not_on("7.2")
 def test_drm_keeps_a_buffer_mapped(dmabuf, probe, evidence):
     """vkms: until the handle and the framebuffer are gone."""
     vkms = Vkms(dmabuf)
