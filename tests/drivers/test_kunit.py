@@ -19,7 +19,7 @@ def expected_cases() -> dict[str, int]:
 
 
 def test_limits(guest: Guest):
-    guest.run("modprobe kunit enable=1 && modprobe baton-buf-test", stall=120)
+    guest.run("modprobe kunit enable=1 autorun=1 && modprobe baton-buf-test", stall=120)
     text = guest.run(f"cat {RESULTS}").stdout
     cases = {name: 1 for name in re.findall(r"^    ok \d+ (\w+)$", text, re.MULTILINE)}
     for name, block in re.findall(r"        # Subtest: (\w+)\n((?:        .*\n)+)", text):
