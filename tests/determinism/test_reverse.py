@@ -145,7 +145,8 @@ def test_instruction_with_which_a_cpu_last_wrote_an_address(recording: Recording
         said = gdb(script)
         there = machine.log
     last, *values = map(int, re.findall(r"^value (\d+)$", said, re.M))
-    assert values == [last, last - 1, last]
+    stopped, before, again = values
+    assert stopped == again == last > before  # by several ticks if the CPUs were idle
     assert re.search(r"^tick_do_update_jiffies64 \+ ", said, re.M)
     # The log tells the frame.
     assert is_beginning(there, log)
